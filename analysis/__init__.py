@@ -1,0 +1,1 @@
+"""Numbers: energies, equilibria, kinetics, the continuum model, observables and exports."""

@@ -1,0 +1,1 @@
+"""The compensation model: a grain, its contact and its electrolyte along a furnace programme."""

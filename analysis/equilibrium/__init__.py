@@ -1,0 +1,1 @@
+"""Equilibria by linear programming: mixing lines, titration curves, chemical potentials."""

@@ -1,0 +1,1 @@
+"""Parameter sets in the formats that other tools read."""

@@ -1,0 +1,1 @@
+"""Gibbs energies of phases on one scale."""

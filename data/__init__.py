@@ -1,0 +1,1 @@
+"""Tables with units, uncertainties and sources, and the loaders that read them."""

@@ -1,0 +1,1 @@
+"""Atoms: named crystals, orderings, interfaces and migration paths."""

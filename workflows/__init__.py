@@ -1,0 +1,1 @@
+"""Running: study file, stages, FireWorks, results on disk, report and command line."""
