@@ -21,7 +21,7 @@ from scipy.constants import R
 
 from cosinter.data.exceptions import InputError, UnknownNameError
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
 
 Kind = Literal["computed", "measured", "assumed", "fitted"]
 FloatArray = NDArray[np.float64]

@@ -1,0 +1,282 @@
+"""The study file: the only input of a run.
+
+A :class:`Study` says what is mixed (cathode, electrolyte, compensators), how it is fired (furnace, atmosphere),
+and what is computed about it. Unknown keys are errors that name the nearest key; every number has an allowed range.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from cosinter.workflows.quantities import Unit
+
+Name = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="letters, digits, . _ -")
+]
+Formula = Annotated[str, Field(min_length=1, max_length=120, description="chemical formula or phase name")]
+Celsius = Annotated[float, Unit("degC"), Field(ge=0.0, le=1200.0, description="°C, 0 to 1200")]
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+Pressure = Annotated[float, Unit("bar"), Field(ge=0.0, le=10.0, description="bar, 0 to 10")]
+
+MAX_PROGRAMME_HOURS = 1000.0
+
+
+class Section(BaseModel):
+    """Base of every part of a study: frozen, no unknown keys, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Cathode(Section):
+    """The layered oxide LiNi_xCo_yMn_zO2 and its grains."""
+
+    formula: Formula = Field(
+        default="LiNi0.8Co0.1Mn0.1O2", description="LiNixCoyMnzO2, x + y + z = 1, z <= x"
+    )
+    grain_radius_um: Annotated[float, Unit("micrometer")] = Field(
+        default=1.0,
+        gt=0.005,
+        le=100.0,
+        description="radius of the grain that diffusion sees, 0.005 to 100 µm",
+    )
+    capacity_mAh_per_g: float = Field(
+        default=222.2, gt=0.0, le=280.0, description="reference capacity of the undamaged cathode"
+    )
+
+    @field_validator("formula")
+    @classmethod
+    def _charge_balanced(cls, formula: str) -> str:
+        from cosinter.workflows.chemistry import check_cathode
+
+        return check_cathode(formula)
+
+
+class Electrolyte(Section):
+    """The oxide electrolyte Li1+xAlxTi2-x(PO4)3."""
+
+    formula: Formula = Field(
+        default="Li1.3Al0.3Ti1.7(PO4)3", description="Li1+xAlxTi2-x(PO4)3, 0 <= x <= 0.6"
+    )
+
+    @field_validator("formula")
+    @classmethod
+    def _charge_balanced(cls, formula: str) -> str:
+        from cosinter.workflows.chemistry import check_electrolyte
+
+        return check_electrolyte(formula)
+
+
+class Compensator(Section):
+    """Lithium salts mixed into the powder, in percent of the mass of cathode plus electrolyte."""
+
+    LiOH_wt_percent: float = Field(default=0.0, ge=0.0, le=50.0, description="LiOH, 0 to 50 wt%")
+    Li2CO3_wt_percent: float = Field(default=0.0, ge=0.0, le=50.0, description="Li2CO3, 0 to 50 wt%")
+    coverage: Fraction = Field(
+        default=0.5, description="fraction of the cathode surface in contact with salt before it melts"
+    )
+
+    @model_validator(mode="after")
+    def _some_salt(self) -> Self:
+        if self.LiOH_wt_percent + self.Li2CO3_wt_percent <= 0.0:
+            raise ValueError("a compensator needs LiOH_wt_percent or Li2CO3_wt_percent above 0")
+        return self
+
+
+class Case(Section):
+    """One powder mixture taken through the furnace."""
+
+    name: Name
+    compensator: Compensator | None = None
+
+
+class Atmosphere(Section):
+    """Partial pressures in bar of the gases that the furnace holds constant."""
+
+    O2: Pressure = Field(default=0.21, gt=0.0, description="bar; must be above 0")
+    CO2: Pressure = 4.0e-4
+    H2O: Pressure = 0.01
+
+
+class Segment(Section):
+    """One step of the furnace programme: a ramp, a hold, or cooling; its own atmosphere if given."""
+
+    ramp_K_per_min: Annotated[float, Unit("delta_degC/min")] | None = Field(default=None, gt=0.0, le=10000.0)
+    cool_K_per_min: Annotated[float, Unit("delta_degC/min")] | None = Field(default=None, gt=0.0, le=10000.0)
+    to_C: Celsius | None = None
+    hold_h: Annotated[float, Unit("hour")] | None = Field(default=None, gt=0.0, le=MAX_PROGRAMME_HOURS)
+    atmosphere: Atmosphere | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = [self.ramp_K_per_min is not None, self.cool_K_per_min is not None, self.hold_h is not None]
+        if sum(kinds) != 1:
+            raise ValueError(
+                "a segment is one of: ramp_K_per_min with to_C, cool_K_per_min with to_C, or hold_h"
+            )
+        if (self.hold_h is None) != (self.to_C is not None):
+            raise ValueError("to_C belongs to ramp_K_per_min and cool_K_per_min, and only there")
+        return self
+
+
+class Furnace(Section):
+    """The temperature programme."""
+
+    start_C: Celsius = 25.0
+    segments: tuple[Segment, ...] = Field(
+        default=(
+            Segment(ramp_K_per_min=5.0, to_C=700.0),
+            Segment(hold_h=2.0),
+            Segment(cool_K_per_min=5.0, to_C=25.0),
+        ),
+        min_length=1,
+        max_length=100,
+    )
+
+    def knots(self) -> tuple[tuple[float, float], ...]:
+        """(time in h, temperature in °C) at the start and after each segment."""
+        knots = [(0.0, self.start_C)]
+        for segment in self.segments:
+            time, here = knots[-1]
+            target = here if segment.to_C is None else segment.to_C
+            rate = segment.ramp_K_per_min or segment.cool_K_per_min
+            hours = segment.hold_h if rate is None else abs(target - here) / rate / 60.0
+            knots.append((time + (hours or 0.0), target))
+        return tuple(knots)
+
+    @model_validator(mode="after")
+    def _runs_and_ends(self) -> Self:
+        knots = self.knots()
+        for number, ((_, before), (_, after), segment) in enumerate(
+            zip(knots[:-1], knots[1:], self.segments, strict=True), start=1
+        ):
+            if segment.ramp_K_per_min is not None and after <= before:
+                raise ValueError(
+                    f"segment {number} ramps from {before:g} to {after:g} °C; a ramp goes up, use cool_K_per_min"
+                )
+            if segment.cool_K_per_min is not None and after >= before:
+                raise ValueError(
+                    f"segment {number} cools from {before:g} to {after:g} °C; cooling goes down, use ramp_K_per_min"
+                )
+        if knots[-1][0] > MAX_PROGRAMME_HOURS:
+            raise ValueError(
+                f"the programme takes {knots[-1][0]:.4g} h; at most {MAX_PROGRAMME_HOURS:g} h are allowed"
+            )
+        return self
+
+
+class Pair(Section):
+    """Two solids whose interface reaction is computed at a temperature."""
+
+    first: Formula
+    second: Formula
+    temperature_C: Celsius
+
+
+class Interface(Section):
+    """Two crystals joined coherently, film on substrate."""
+
+    film: Name
+    substrate: Name
+    film_miller: tuple[int, int, int] = (0, 0, 1)
+    substrate_miller: tuple[int, int, int] = (0, 0, 1)
+
+
+class Hop(Section):
+    """A lithium hop whose barrier is computed."""
+
+    host: Name
+    mechanism: Literal["divacancy", "single", "vacancy"]
+
+
+class Atomistic(Section):
+    """What is relaxed, and with which calculator."""
+
+    calculator: str = Field(
+        default="pmmcs",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(:[A-Za-z_][A-Za-z0-9_]*)?$",
+        max_length=200,
+        description="'pmmcs', 'chgnet', or 'package.module:Class' of any ASE calculator",
+    )
+    relax: tuple[Name, ...] = (
+        "ncm811",
+        "linio2",
+        "licoo2",
+        "ltp",
+        "latp",
+        "li2tio3",
+        "li4ti5o12",
+        "litiopo4",
+        "li3po4",
+        "tio2",
+        "li2o",
+        "nio",
+        "alpo4",
+    )
+    barriers: tuple[Hop, ...] = (
+        Hop(host="linio2", mechanism="divacancy"),
+        Hop(host="linio2", mechanism="single"),
+        Hop(host="ltp", mechanism="vacancy"),
+    )
+    phonons: tuple[Name, ...] = ("tio2", "li2tio3", "li3po4")
+    interfaces: tuple[Interface, ...] = (
+        Interface(film="ncm811", substrate="li2tio3"),
+        Interface(film="ncm811", substrate="ltp", film_miller=(1, 0, 4), substrate_miller=(0, 1, 2)),
+    )
+
+
+class Diffraction(Section):
+    """Simulated powder patterns of the product mixture."""
+
+    temperatures_C: tuple[Celsius, ...] = Field(
+        default=(25.0, 500.0, 600.0, 700.0), min_length=1, max_length=20
+    )
+    wavelength: Literal["CuKa", "CuKa1", "MoKa", "CoKa"] = "CuKa"
+
+
+class Criterion(Section):
+    """When the cathode counts as having survived."""
+
+    layered_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+
+
+class Study(Section):
+    """One question to cosinter: does this composite survive this firing, and how much does a compensator help?"""
+
+    name: Name
+    title: str = Field(default="", max_length=200)
+    cathode: Cathode = Cathode()
+    electrolyte: Electrolyte = Electrolyte()
+    cathode_volume_fraction: Fraction = Field(
+        default=0.5, description="volume of cathode over volume of cathode plus electrolyte"
+    )
+    cases: tuple[Case, ...] = Field(default=(Case(name="bare"),), min_length=1, max_length=50)
+    furnace: Furnace = Furnace()
+    atmosphere: Atmosphere = Atmosphere()
+    reactions: tuple[Pair, ...] = Field(default=(), max_length=50)
+    atomistic: Atomistic = Atomistic()
+    diffraction: Diffraction = Diffraction()
+    criterion: Criterion = Criterion()
+    uncertainty_samples: int = Field(
+        default=24,
+        ge=0,
+        le=10000,
+        description="Latin-hypercube samples behind each interval; 0 switches them off",
+    )
+    published: Literal["ncm811-latp-compensator"] | None = Field(
+        default=None, description="a published case to print beside the results"
+    )
+    seed: int = Field(default=1, ge=0, le=2**31 - 1)
+
+    @model_validator(mode="after")
+    def _distinct_cases(self) -> Self:
+        names = [case.name for case in self.cases]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"case name {twice[0]} is used twice; every case needs its own name")
+        return self
+
+    def inputs(self, *sections: str) -> dict[str, Any]:
+        """The named sections as plain JSON data, for hashing and for stages."""
+        return {key: self.model_dump(mode="json")[key] for key in sections}

@@ -1,0 +1,217 @@
+"""Read a study file, and say in one sentence what is wrong with it and where."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from cosinter.data.exceptions import StudyError
+from cosinter.workflows.study import Study
+
+MAX_BYTES = 1_000_000
+
+
+def load_study(path: Path) -> Study:
+    """Read and check a study file.
+
+    Raises
+    ------
+    StudyError
+        Names the file, the line, the key, its value and what is allowed.
+    """
+    return parse_study(_read(path), name=str(path))
+
+
+def parse_study(text: str, *, name: str = "study") -> Study:
+    """Check the text of a study file; ``name`` is used in messages.
+
+    Raises
+    ------
+    StudyError
+        See :func:`load_study`.
+    """
+    import yaml
+
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            raise StudyError(f"{name}: the file is empty; a study needs at least a name")
+        _refuse_aliases_and_twins(text, node, name)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        why = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise StudyError(f"{name}{where}: not valid YAML ({why}); is the file cut off?") from error
+    if not isinstance(data, dict):
+        raise StudyError(f"{name}: a study is a mapping of keys to values, found {type(data).__name__}")
+    try:
+        return Study.model_validate(data)
+    except ValidationError as error:
+        problems = [_sentence(problem, node, name) for problem in _innermost(error.errors())]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise StudyError(problems[0] + more) from error
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.is_dir():
+            raise StudyError(f"{path}: is a folder, expected a study file (YAML)")
+        raw = path.read_bytes()
+    except FileNotFoundError as error:
+        raise StudyError(f"{path}: no such file") from error
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(raw) > MAX_BYTES:
+        raise StudyError(
+            f"{path}: {len(raw)} bytes are too many for a study file; at most {MAX_BYTES} are read"
+        )
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: is not a text file (byte {error.start} is not UTF-8)") from error
+    if "\x00" in text:
+        raise StudyError(f"{path}: is not a text file (it holds zero bytes)")
+    return text
+
+
+def _refuse_aliases_and_twins(text: str, node: Any, name: str) -> None:
+    import yaml
+
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            line = event.start_mark.line + 1 if event.start_mark is not None else 0
+            raise StudyError(
+                f"{name}, line {line}: aliases (*{event.anchor}) are not read; write the value out"
+            )
+    for mapping in _mappings(node):
+        seen: dict[str, int] = {}
+        for key, _ in mapping.value:
+            if key.value in seen:
+                raise StudyError(
+                    f"{name}, line {key.start_mark.line + 1}: key '{key.value}' was already given in line {seen[key.value]}"
+                )
+            seen[key.value] = key.start_mark.line + 1
+
+
+def _mappings(node: Any) -> Iterator[Any]:
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        yield node
+        for _, value in node.value:
+            yield from _mappings(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _mappings(value)
+
+
+def _sentence(problem: Mapping[str, Any], node: Any, name: str) -> str:
+    location = tuple(part for part in problem["loc"] if not (isinstance(part, str) and "[" in part))
+    key = ".".join(str(part) for part in location) or "study"
+    line = _line(node, location)
+    where = f"{name}, line {line}" if line else name
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown key '{key}'{_nearest(location)}"
+    if problem["type"] == "missing":
+        return f"{where}: key '{key}' is missing"
+    return f"{where}: {key} = {_shown(problem.get('input'))}: {_allowed(problem)}"
+
+
+def _innermost(problems: Sequence[Any]) -> list[Any]:
+    """Drop a complaint about a container whose member is complained about as well."""
+    locations = [problem["loc"] for problem in problems]
+    return [
+        problem
+        for problem in problems
+        if not any(
+            other[: len(problem["loc"])] == problem["loc"] and other != problem["loc"] for other in locations
+        )
+    ]
+
+
+def _allowed(problem: Mapping[str, Any]) -> str:
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:] if not message[:2].isupper() else message
+    bounds = _bounds(problem["loc"])
+    return f"{message} (allowed: {bounds})" if bounds and message.startswith("input should be") else message
+
+
+def _bounds(location: Sequence[Any]) -> str:
+    """The allowed range of a number, e.g. '> 0 and <= 1000'."""
+    found = _field(location)
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    metadata = found.metadata if found is not None else []
+    return " and ".join(
+        f"{sign} {getattr(item, name):g}"
+        for item in metadata
+        for name, sign in signs.items()
+        if hasattr(item, name)
+    )
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if not isinstance(value, Mapping | list) else "{...}"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _line(node: Any, location: Sequence[Any]) -> int | None:
+    import yaml
+
+    line = node.start_mark.line + 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    line, node = key.start_mark.line + 1, value
+                    break
+            else:
+                return int(line)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return int(line)
+    return int(line)
+
+
+def _model_at(location: Sequence[Any]) -> type[BaseModel] | None:
+    """The section that holds the last key of ``location``."""
+    model: type[BaseModel] | None = Study
+    for part in location[:-1]:
+        if isinstance(part, str) and model is not None:
+            field = model.model_fields.get(part)
+            model = _model_in(field.annotation) if field is not None else None
+    return model
+
+
+def _field(location: Sequence[Any]) -> FieldInfo | None:
+    names = [part for part in location if isinstance(part, str)]
+    model = _model_at(names)
+    return model.model_fields.get(names[-1]) if model is not None and names else None
+
+
+def _nearest(location: Sequence[Any]) -> str:
+    model = _model_at(location)
+    if model is None:
+        return ""
+    known = list(model.model_fields)
+    near = get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else f"; known here: {', '.join(known)}"
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, types.UnionType, tuple, Annotated):
+        for inner in get_args(annotation):
+            found = _model_in(inner)
+            if found is not None:
+                return found
+    return None
