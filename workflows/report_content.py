@@ -1,0 +1,441 @@
+"""What the report shows, as plain data: the one input of :mod:`cosinter.workflows.report`.
+
+Everything is frozen and JSON-able, so a report can be stored, compared and drawn again without computing.
+Empty tuples leave their section out. Sequences of one figure have equal lengths; the unit stands in the field
+name. Cases are tied together by ``Case.name``; a ``role`` gives each its colour (bare: warm, compensated: cool).
+"""
+
+# ruff: noqa: N815 (units in field names keep their spelling)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from cosinter.analysis.parameters import Kind, ParameterSet
+
+Role = Literal["bare", "compensated", "other"]
+Series = tuple[float, ...]
+Share = Annotated[float, Field(ge=-1e-9, le=1.0 + 1e-9)]
+
+
+class Content(BaseModel):
+    """Base of all parts: frozen, no unknown keys, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _equal_lengths(owner: str, columns: Mapping[str, Series | None]) -> None:
+    lengths = {name: len(column) for name, column in columns.items() if column is not None}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"columns of {owner} must have equal lengths, found {lengths}")
+
+
+class Number(Content):
+    """A value, its interval if one was computed, and the parameter it comes from (a link into the table)."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    digits: int = Field(default=3, ge=1, le=15, description="significant digits shown")
+    parameter: str | None = None
+
+
+class Case(Content):
+    """One sintering case; ``label`` is what the reader sees, e.g. '+ 3 wt% LiOH'."""
+
+    name: str = Field(min_length=1)
+    label: str = ""
+    role: Role = "other"
+
+    @property
+    def title(self) -> str:
+        """The label, or the name where there is none."""
+        return self.label or self.name
+
+
+class Verdict(Content):
+    """The answer: one short headline and one or two sentences that say why."""
+
+    status: Literal["survives", "damaged", "fails", "undecided"]
+    headline: str
+    detail: str = ""
+
+
+class Headline(Content):
+    """One of the (three) numbers on top, for each case by name; ``aim`` says which way is better."""
+
+    label: str
+    unit: str = ""
+    values: dict[str, Number]
+    aim: Literal["high", "low", "none"] = "none"
+    note: str = ""
+
+
+class PublishedRow(Content):
+    """A published figure beside ours.
+
+    ``use``: ``input`` went into the computation, ``compared`` was kept unseen.
+    ``outcome`` is judged by whoever fills it in against ``tolerance`` (text); misses are shown.
+    """
+
+    quantity: str
+    unit: str = ""
+    published: Number
+    ours: Number | None = None
+    use: Literal["input", "compared"]
+    outcome: Literal["input", "agrees", "misses", "not computed"]
+    tolerance: str = ""
+    source: str
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _check_use(self) -> PublishedRow:
+        if (self.use == "input") != (self.outcome == "input"):
+            raise ValueError("use and outcome must both be 'input', or neither")
+        return self
+
+    @property
+    def deviation_percent(self) -> float | None:
+        """100 (ours - published) / |published|; None where either is missing, or zero, or it was an input."""
+        ours = self.ours.value if self.ours else None
+        if self.use == "input" or ours is None or not self.published.value:
+            return None
+        return 100.0 * (ours - self.published.value) / abs(self.published.value)
+
+
+class LatticeValue(Content):
+    """One lattice constant: ours beside the cited one."""
+
+    symbol: str
+    unit: str = "Å"
+    ours: float | None = None
+    cited: float | None = None
+
+    @property
+    def error_percent(self) -> float | None:
+        """100 (ours - cited) / cited."""
+        if self.ours is None or not self.cited:
+            return None
+        return 100.0 * (self.ours - self.cited) / self.cited
+
+
+class StructureRow(Content):
+    """A crystal: where it comes from and how well the calculator keeps its cell."""
+
+    name: str
+    formula: str
+    space_group: str = ""
+    calculator: str = ""
+    lattice: tuple[LatticeValue, ...] = ()
+    citation: str
+    kind: Kind = "measured"
+    note: str = ""
+
+
+class InterfaceRow(Content):
+    """A coherent interface model and the guards it passed."""
+
+    name: str
+    film: str
+    substrate: str
+    orientation: str = ""
+    strain_percent: float | None = None
+    area_A2: float | None = None
+    atoms: int | None = None
+    min_distance_A: float | None = None
+    checks: dict[str, bool] = Field(default_factory=dict)
+    note: str = ""
+
+
+class BarrierRow(Content):
+    """A migration path: energies (eV, relative to the first image) along the distance (Å)."""
+
+    name: str
+    host: str
+    mechanism: str = ""
+    distance_A: Series
+    energy_eV: Series
+    barrier_eV: float
+    uncertainty_eV: float | None = None
+    converged: bool
+    calculator: str
+    cited_eV: float | None = None
+    citation: str = ""
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> BarrierRow:
+        _equal_lengths(self.name, {"distance_A": self.distance_A, "energy_eV": self.energy_eV})
+        return self
+
+
+class PhononRow(Content):
+    """Vibrational functions of one crystal per formula unit; ``measured_entropy`` in J/mol/K at 298.15 K."""
+
+    name: str
+    formula: str
+    temperature_K: Series
+    free_energy_kJ_per_mol: Series
+    entropy_J_per_mol_K: Series
+    heat_capacity_J_per_mol_K: Series
+    imaginary_share: float = 0.0
+    measured_entropy: float | None = None
+    computed_entropy: float | None = None
+    citation: str = ""
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> PhononRow:
+        names = (
+            "temperature_K", "free_energy_kJ_per_mol", "entropy_J_per_mol_K", "heat_capacity_J_per_mol_K"
+        )  # fmt: skip
+        _equal_lengths(self.name, {name: getattr(self, name) for name in names})
+        return self
+
+
+class Product(Content):
+    """An amount of a phase, in mol."""
+
+    phase: str
+    formula: str = ""
+    mol: float
+
+
+class Kink(Content):
+    """One kink of a mixing line; fractions are those of the first reactant."""
+
+    mole_fraction: Share
+    mass_fraction: Share | None = None
+    volume_fraction: Share | None = None
+    dG_kJ_per_mol: float
+    dG_meV_per_atom: float
+    products: tuple[Product, ...]
+
+
+class ReactionTable(Content):
+    """All kinks between two reactants at one temperature; ``marked`` is the ratio of the study."""
+
+    first: str
+    second: str
+    temperature_C: float
+    atmosphere: str
+    kinks: tuple[Kink, ...]
+    marked: Kink | None = None
+    note: str = ""
+
+
+class LadderRow(Content):
+    """A reservoir of Li2O: its chemical potential in kJ/mol Li2O relative to Li2O(s) at each temperature."""
+
+    reservoir: str
+    temperature_C: Series
+    mu_kJ_per_mol: Series
+    uncertainty_kJ_per_mol: float | None = None
+    kind: Kind
+    source: str
+
+    @model_validator(mode="after")
+    def _check(self) -> LadderRow:
+        _equal_lengths(self.reservoir, {"temperature_C": self.temperature_C, "mu": self.mu_kJ_per_mol})
+        return self
+
+
+class SinterSeries(Content):
+    """How one case goes through the furnace.
+
+    Fractions are shares of the transition metals; ``inventories`` and ``gas`` are mol Li (or mol gas) per mol
+    transition metal by reservoir name.
+    """
+
+    case: str
+    time_h: Series
+    temperature_C: Series
+    layered_fraction: Series
+    spinel_fraction: Series
+    rock_salt_fraction: Series
+    lithium_per_metal: Series
+    interphase_nm: Series
+    inventories: dict[str, Series] = Field(default_factory=dict)
+    gas: dict[str, Series] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> SinterSeries:
+        columns = {n: getattr(self, n) for n in SINTER_COLUMNS} | dict(self.inventories) | dict(self.gas)
+        _equal_lengths(f"case {self.case}", columns)
+        return self
+
+
+SINTER_COLUMNS = (
+    "time_h",
+    "temperature_C",
+    "layered_fraction",
+    "spinel_fraction",
+    "rock_salt_fraction",
+    "lithium_per_metal",
+    "interphase_nm",
+)
+
+
+class Curve(Content):
+    """One line of a chart, with an optional band between ``low`` and ``high``."""
+
+    label: str
+    role: Role = "other"
+    x: Series
+    y: Series
+    low: Series | None = None
+    high: Series | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Curve:
+        _equal_lengths(self.label, {"x": self.x, "y": self.y, "low": self.low, "high": self.high})
+        return self
+
+
+class Chart(Content):
+    """Any further figure: dose or temperature sweeps, impedance, sensitivities over one axis."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", description="file name stem and anchor")
+    title: str
+    x_label: str
+    y_label: str
+    curves: tuple[Curve, ...]
+    caption: str = ""
+    log_x: bool = False
+    log_y: bool = False
+
+
+class PatternRow(Content):
+    """A simulated diffraction pattern; ``weight_percent`` by phase, I(003)/I(104) where it is layered."""
+
+    case: str
+    temperature_C: float
+    two_theta_deg: Series
+    intensity: Series
+    ratio_003_104: float | None = None
+    weight_percent: dict[str, float] = Field(default_factory=dict)
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> PatternRow:
+        _equal_lengths(self.case, {"two_theta_deg": self.two_theta_deg, "intensity": self.intensity})
+        return self
+
+
+class BalanceRow(Content):
+    """Largest imbalance of one element over the run, relative to its inventory, and the allowed limit."""
+
+    case: str
+    element: str
+    relative_error: float
+    limit: float = Field(gt=0.0)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the element is conserved within the limit."""
+        return abs(self.relative_error) <= self.limit
+
+
+class ParameterRow(Content):
+    """A line of the parameter table."""
+
+    name: str
+    type: Literal["scalar", "arrhenius", "table"]
+    value: str
+    unit: str
+    uncertainty: str = ""
+    kind: Kind
+    source: str
+    note: str = ""
+
+
+class StageRow(Content):
+    """A stage of the run: the first digits of its content address, its time, how often it really ran."""
+
+    stage: str
+    hash: str
+    seconds: float = Field(ge=0.0)
+    executions: int = Field(ge=0)
+
+
+class FileRow(Content):
+    """A file beside the report (relative path) and what it is for."""
+
+    path: str
+    purpose: str
+
+
+class ReportContent(Content):
+    """The whole report."""
+
+    study_name: str
+    verdict: Verdict
+    cases: tuple[Case, ...] = Field(min_length=1)
+    headlines: tuple[Headline, ...] = ()
+    summary: str = ""
+    study: dict[str, Any] = Field(default_factory=dict, description="the study as plain nested data")
+    published: tuple[PublishedRow, ...] = ()
+    structures: tuple[StructureRow, ...] = ()
+    interfaces: tuple[InterfaceRow, ...] = ()
+    barriers: tuple[BarrierRow, ...] = ()
+    phonons: tuple[PhononRow, ...] = ()
+    reactions: tuple[ReactionTable, ...] = ()
+    ladder: tuple[LadderRow, ...] = ()
+    sinter: tuple[SinterSeries, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    diffraction: tuple[PatternRow, ...] = ()
+    balances: tuple[BalanceRow, ...] = ()
+    parameters: tuple[ParameterRow, ...] = ()
+    warnings: tuple[str, ...] = ()
+    limitations: tuple[str, ...] = ()
+    manifest: tuple[StageRow, ...] = ()
+    versions: dict[str, str] = Field(default_factory=dict)
+    files: tuple[FileRow, ...] = ()
+    generated: str = ""
+    synthetic: bool = Field(default=False, description="made-up data: the report says so in a banner")
+
+    @model_validator(mode="after")
+    def _check_cases(self) -> ReportContent:
+        names = [case.name for case in self.cases]
+        if len(set(names)) != len(names):
+            raise ValueError(f"case names must differ, found {names}")
+        used = {row.case for row in (*self.sinter, *self.diffraction, *self.balances)}
+        used |= {name for headline in self.headlines for name in headline.values}
+        if unknown := sorted(used - set(names)):
+            raise ValueError(f"unknown case {unknown[0]!r}; cases are {names}")
+        return self
+
+    def case(self, name: str) -> Case:
+        """The case of that name."""
+        return next(case for case in self.cases if case.name == name)
+
+
+def format_number(value: float | None, digits: int = 3) -> str:
+    """Write ``value`` with ``digits`` significant digits, e.g. 1234.5 -> '1230', 2.1e-15 -> '2.1×10⁻¹⁵'.
+
+    None becomes an en dash. Fixed notation between 1e-3 and 1e5, powers of ten outside.
+    """
+    if value is None:
+        return "–"
+    if value == 0.0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if -3 <= exponent < 5:
+        rounded = float(f"{value:.{digits - 1}e}")
+        decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+        return f"{rounded:.{decimals}f}".replace("-", "−")
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa}×10{raised}".replace("-", "−")
+
+
+def parameter_rows(parameters: ParameterSet) -> tuple[ParameterRow, ...]:
+    """Make the lines of the parameter table, in the order of the set."""
+    from cosinter.analysis.exports.csv_table import flat_rows
+
+    keys = ("name", "type", "value", "unit", "uncertainty", "kind", "source", "note")
+    return tuple(ParameterRow(**{key: str(row[key]) for key in keys}) for row in flat_rows(parameters))
