@@ -5,8 +5,6 @@ Empty tuples leave their section out. Sequences of one figure have equal lengths
 name. Cases are tied together by ``Case.name``; a ``role`` gives each its colour (bare: warm, compensated: cool).
 """
 
-# ruff: noqa: N815 (units in field names keep their spelling)
-
 from __future__ import annotations
 
 import math
@@ -403,7 +401,8 @@ class ReportContent(Content):
         names = [case.name for case in self.cases]
         if len(set(names)) != len(names):
             raise ValueError(f"case names must differ, found {names}")
-        used = {row.case for row in (*self.sinter, *self.diffraction, *self.balances)}
+        used = {series.case for series in self.sinter}
+        used |= {pattern.case for pattern in self.diffraction} | {row.case for row in self.balances}
         used |= {name for headline in self.headlines for name in headline.values}
         if unknown := sorted(used - set(names)):
             raise ValueError(f"unknown case {unknown[0]!r}; cases are {names}")
@@ -438,4 +437,4 @@ def parameter_rows(parameters: ParameterSet) -> tuple[ParameterRow, ...]:
     from cosinter.analysis.exports.csv_table import flat_rows
 
     keys = ("name", "type", "value", "unit", "uncertainty", "kind", "source", "note")
-    return tuple(ParameterRow(**{key: str(row[key]) for key in keys}) for row in flat_rows(parameters))
+    return tuple(ParameterRow.model_validate({k: row[k] for k in keys}) for row in flat_rows(parameters))
