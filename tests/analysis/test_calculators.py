@@ -1,0 +1,173 @@
+"""Calculators by name, their provenance, and what they may be asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+from ase.calculators.calculator import Calculator
+from pymatgen.core import Lattice, Structure
+
+from cosinter.analysis.calculators import (
+    calculator_name,
+    calculator_record,
+    make_calculator,
+    single_point,
+    to_atoms,
+    to_structure,
+    uncertainty_of,
+)
+from cosinter.data.exceptions import (
+    EngineError,
+    InputError,
+    MissingEngineError,
+    StructureError,
+    UnknownNameError,
+)
+from cosinter.data.tables import load_table
+
+
+def nickel_oxide() -> Structure:
+    lattice = Lattice.cubic(4.1684)
+    return Structure.from_spacegroup("Fm-3m", lattice, ["Ni2+", "O2-"], [[0, 0, 0], [0.5, 0, 0]])
+
+
+class Broken(Calculator):
+    """Raises, or returns not-a-number."""
+
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012
+
+    def __init__(self, answer: float | None = None) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def calculate(self, *args: object, **kwargs: object) -> None:
+        super().calculate(*args, **kwargs)
+        if self.answer is None:
+            raise RuntimeError("kernel\n died")
+        self.results = {"energy": self.answer, "forces": np.full((len(self.atoms), 3), self.answer)}
+
+
+def test_names_entries_and_case() -> None:
+    assert calculator_name(make_calculator("PMMCS")) == "pmmcs"
+    entry = make_calculator("ase.calculators.lj:LennardJones", epsilon=0.01)
+    assert calculator_name(entry) == "ase.calculators.lj:LennardJones"
+    assert entry.parameters["epsilon"] == 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "text"),
+    [
+        ("pmcs", UnknownNameError, "did you mean pmmcs"),
+        ("nowhere.at.all:Calc", MissingEngineError, "cannot be imported"),
+        ("ase.calculators.lj:Lennard", InputError, "has no 'Lennard'"),
+        ("builtins:dict", InputError, "not an ASE calculator"),
+        (":x", MissingEngineError, "cannot be imported"),
+    ],
+)
+def test_bad_names_are_one_clear_sentence(name: str, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        make_calculator(name)
+
+
+def test_bad_options_are_named() -> None:
+    with pytest.raises(InputError, match="wings"):
+        make_calculator("pmmcs", wings=2)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("chgnet") is not None, reason="the extra is installed")
+def test_chgnet_without_the_extra_says_what_to_install() -> None:
+    with pytest.raises(MissingEngineError, match=r"cosinter\[ml\]"):
+        make_calculator("chgnet")
+
+
+def test_an_ion_without_parameters_is_found_before_the_run() -> None:
+    zinc = nickel_oxide()
+    zinc.replace_species({"Ni2+": "Zn2+"})
+    with pytest.raises(UnknownNameError, match=r"Zn2\+"):
+        make_calculator("pmmcs", zinc)
+    assert calculator_name(make_calculator("pmmcs", nickel_oxide())) == "pmmcs"
+
+
+def test_structure_and_atoms_round_trip_with_oxidation_states() -> None:
+    structure = nickel_oxide()
+    structure[0] = "Ni3+"
+    structure[1] = "Ni+"
+    atoms = to_atoms(structure)
+    assert atoms.arrays["oxidation_state"].dtype == np.float64
+    assert to_structure(atoms) == structure
+    structure.remove_oxidation_states()
+    bare = to_atoms(structure)
+    assert "oxidation_state" not in bare.arrays
+    assert to_structure(bare) == structure
+
+
+def test_shared_sites_are_refused() -> None:
+    mixed = Structure(Lattice.cubic(4.2), [{"Ni2+": 0.5, "Mg2+": 0.5}, "O2-"], [[0, 0, 0], [0.5, 0, 0]])
+    with pytest.raises(InputError, match="ordered representative"):
+        to_atoms(mixed)
+
+
+def test_single_point_leaves_the_atoms_alone() -> None:
+    atoms = to_atoms(nickel_oxide())
+    energy, forces = single_point(atoms, make_calculator("pmmcs"))
+    assert atoms.calc is None
+    assert energy < 0.0
+    assert forces == pytest.approx(np.zeros((8, 3)), abs=1e-5)  # every site is an inversion centre
+
+
+def test_a_raising_calculator_becomes_an_engine_error() -> None:
+    with pytest.raises(EngineError, match="Broken failed: kernel died"):
+        single_point(to_atoms(nickel_oxide()), Broken())
+
+
+def test_not_a_number_becomes_a_structure_error() -> None:
+    with pytest.raises(StructureError, match="not finite"):
+        single_point(to_atoms(nickel_oxide()), Broken(float("nan")))
+
+
+def test_records_are_json_and_name_the_source() -> None:
+    record = calculator_record(make_calculator("pmmcs"))
+    assert json.loads(json.dumps(record)) == record
+    assert record["engine"] == "lammps"
+    assert record["version"] != "unknown"
+    assert "10.1021/jp0611018" in record["parameters"]["source"]
+    assert record["uncertainty"]["barrier"] == {"value": 0.15, "unit": "eV", "kind": "computed"}
+    other = calculator_record(make_calculator("ase.calculators.lj:LennardJones"))
+    assert other["engine"] == "ase"
+    assert other["uncertainty"] == {"kind": "not assessed"}
+
+
+def test_uncertainties_come_with_unit_and_source() -> None:
+    barrier = uncertainty_of(make_calculator("pmmcs"), "barrier")
+    assert (barrier.value, barrier.unit) == (0.15, "eV")
+    assert barrier.source
+    unknown = uncertainty_of("somewhere:Else", "barrier")
+    assert unknown.value is None
+    assert uncertainty_of("chgnet", "reaction_energy").value == 20.0
+
+
+def test_a_rigid_ion_potential_gives_no_reaction_energy() -> None:
+    with pytest.raises(InputError, match="sign can be wrong"):
+        uncertainty_of("pmmcs", "reaction_energy")
+    with pytest.raises(UnknownNameError, match="barrier"):
+        uncertainty_of("pmmcs", "barriers")  # type: ignore[arg-type]
+
+
+def test_every_row_of_the_table_is_documented() -> None:
+    table = load_table("potentials")
+    sources = table["pmmcs"]["sources"]
+    for row in table["pmmcs"]["ions"].values():
+        source = sources[row["source"]]
+        assert source["kind"] == "fitted"
+        assert source["uncertainty"] is None
+        assert source["uncertainty_reason"]
+        assert "doi:10.1021/jp0611018" in source["citation"]
+        assert set(row) - {"element", "oxidation_state", "source"} <= set(table["pmmcs"]["units"])
+    for rows in table["accuracy"].values():
+        for row in rows.values():
+            assert row["unit"]
+            assert row["source"]
+            assert row["kind"] in ("measured", "computed", "assumed", "fitted")
