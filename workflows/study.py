@@ -271,7 +271,7 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _distinct_cases(self) -> Self:
-        names = [case.name for case in self.cases]
+        names = [case.name.lower() for case in self.cases]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"case name {twice[0]} is used twice; every case needs its own name")

@@ -147,38 +147,19 @@ def _bounds(location: Sequence[Any]) -> str:
     """The allowed range of a number, e.g. '> 0 and <= 1000'."""
     found = _field(location)
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-    metadata = found.metadata if found is not None else []
+    limits = [*found.metadata, *_metadata(found.annotation)] if found is not None else []
     return " and ".join(
-        f"{sign} {getattr(item, name):g}"
-        for item in metadata
-        for name, sign in signs.items()
-        if hasattr(item, name)
+        f"{sign} {getattr(item, name):g}" for item in limits for name, sign in signs.items() if hasattr(item, name)
     )
 
 
-def _shown(value: Any) -> str:
-    text = repr(value) if not isinstance(value, Mapping | list) else "{...}"
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _line(node: Any, location: Sequence[Any]) -> int | None:
-    import yaml
-
-    line = node.start_mark.line + 1
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == str(part):
-                    line, node = key.start_mark.line + 1, value
-                    break
-            else:
-                return int(line)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            return int(line)
-    return int(line)
+def _metadata(annotation: Any) -> Iterator[Any]:
+    """Constraints written inside an annotation, e.g. of ``Celsius | None``."""
+    if get_origin(annotation) is Annotated:
+        for item in annotation.__metadata__:
+            yield from item.metadata if isinstance(item, FieldInfo) else (item,)
+    for inner in get_args(annotation):
+        yield from _metadata(inner)
 
 
 def _model_at(location: Sequence[Any]) -> type[BaseModel] | None:

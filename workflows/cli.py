@@ -1,0 +1,78 @@
+"""The command line. Heavy libraries are imported inside the commands, so that --help is quick.
+
+Exit codes: 0 done; 1 something broke while computing; 2 a mistake in the input; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from cosinter.data.exceptions import CosinterError, InputError
+from cosinter.workflows import cli_runs, cli_science
+
+app = typer.Typer(
+    name="cosinter",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Does an NCM | LATP composite survive its co-sintering, and how much LiOH / Li2CO3 makes it survive?\n\n"
+    "Start with [bold]cosinter run STUDY[/bold]; the study file says what is mixed and how it is fired. "
+    "[bold]cosinter doctor[/bold] checks the installation.",
+    epilog="Exit codes: 0 done, 1 something broke while computing, 2 a mistake in the input, 130 interrupted.",
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        from cosinter import __version__
+
+        typer.echo(f"cosinter {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Hold the options that stand before a command."""
+
+
+for _command in (
+    cli_runs.run,
+    cli_runs.validate,
+    cli_runs.schema,
+    cli_science.structure,
+    cli_science.react,
+    cli_science.sinter,
+    cli_runs.report,
+    cli_runs.export,
+    cli_runs.status,
+    cli_runs.doctor,
+):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command line and leave with the right exit code; a user never sees a traceback."""
+    try:
+        app(standalone_mode=True)
+    except CosinterError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except Exception as error:
+        if os.environ.get("COSINTER_DEBUG"):
+            raise
+        typer.echo(
+            f"error: unexpected {type(error).__name__}: {error} "
+            "(a bug in cosinter; set COSINTER_DEBUG=1 for the traceback and please report it)",
+            err=True,
+        )
+        sys.exit(1)

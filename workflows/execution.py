@@ -1,0 +1,43 @@
+"""Run one stage: hand it its inputs and the results it reads, keep what it gives back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cosinter.workflows.plan import Plan
+from cosinter.workflows.results import Results, StageResult, storage_errors, write_atomically
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a step gets: its inputs, the finished stages it reads, and a folder to write files into."""
+
+    inputs: Mapping[str, Any]
+    upstream: Mapping[str, StageResult]
+    folder: Path
+
+
+def run_stage(root: Path, name: str) -> StageResult:
+    """Run the stage ``name`` of the plan in ``root``, or read its result if it is already there.
+
+    Raises
+    ------
+    CosinterError
+        The step failed, or its result could not be written; nothing half-written is left.
+    """
+    from cosinter.workflows.steps import STEPS
+
+    plan = Plan.read(root)
+    results = Results(root)
+    stage, key = plan.stage(name), plan.keys[name]
+    if not results.is_complete(name, key):
+        upstream = {other: results.read(other, plan.keys[other]) for other in stage.after}
+        with results.writing(name, key) as folder:
+            data = STEPS[stage.function](Task(inputs=stage.inputs, upstream=upstream, folder=folder))
+            with storage_errors(root):
+                write_atomically(folder / "result.json", json.dumps(data, indent=1, allow_nan=False))
+    return results.read(name, key)

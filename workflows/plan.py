@@ -1,0 +1,273 @@
+"""From a study to its stages: what runs, with which inputs, after what, and under which content address.
+
+The key of a stage is a hash of its inputs, of the keys of the stages it reads, of the source files it runs through
+and of the versions of the engines it calls. All keys are known before anything runs, so that a second run of the
+same study has nothing to do and a changed input re-runs only what depends on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from importlib import metadata
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from cosinter.data.exceptions import StorageError
+from cosinter.workflows.results import Results, digest
+from cosinter.workflows.study import Study
+
+ATOMS = ("data/exceptions.py", "data/tables.py", "data/crystals.yaml", "structures")
+FORCES = (*ATOMS, "data/potentials.yaml", "analysis/calculators.py", "analysis/lammps_engine.py")
+THERMO = (
+    *ATOMS,
+    "data/thermochemistry.yaml",
+    "data/cathodes.yaml",
+    "analysis/parameters.py",
+    "analysis/thermochemistry",
+    "analysis/equilibrium",
+)
+MODEL = ("data/exceptions.py", "analysis/parameters.py", "analysis/continuum")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run: ``function`` of :mod:`cosinter.workflows.steps`, its inputs and what it reads."""
+
+    name: str
+    function: str
+    inputs: Mapping[str, Any]
+    after: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages of a study in an order that can be run, and the key of each."""
+
+    study: str
+    stages: tuple[Stage, ...]
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name."""
+        return next(stage for stage in self.stages if stage.name == name)
+
+    def pending(self, results: Results) -> tuple[Stage, ...]:
+        """Stages whose result is not on disk yet."""
+        return tuple(
+            stage for stage in self.stages if not results.is_complete(stage.name, self.keys[stage.name])
+        )
+
+    def to_json(self) -> str:
+        """Text of plan.json."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def read(cls, root: Path) -> Plan:
+        """Read plan.json of a results folder.
+
+        Raises
+        ------
+        StorageError
+            There is none, or it is damaged.
+        """
+        try:
+            data = json.loads((root / "plan.json").read_bytes())
+            stages = tuple(
+                Stage(**{**stage, **{key: tuple(stage[key]) for key in ("after", "code", "engines")}})
+                for stage in data["stages"]
+            )
+            return cls(study=data["study"], stages=stages, keys=data["keys"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StorageError(
+                f"{root} holds no readable plan.json; start it with cosinter run STUDY"
+            ) from error
+
+
+def make_plan(study: Study) -> Plan:
+    """Lay out the stages of a study and compute their keys."""
+    stages = (
+        *_atomistic_stages(study),
+        *_thermodynamic_stages(study),
+        *_continuum_stages(study),
+        _report_stage(study),
+    )
+    known = {stage.name for stage in stages}
+    stages = tuple(
+        replace(stage, after=tuple(name for name in stage.after if name in known)) for stage in stages
+    )
+    keys: dict[str, str] = {}
+    for stage in stages:
+        keys[stage.name] = digest(
+            {
+                "function": stage.function,
+                "inputs": stage.inputs,
+                "after": {name: keys[name] for name in stage.after},
+                "code": [_code_hash(path) for path in (*stage.code, "workflows/steps.py")],
+                "engines": {name: _version(name) for name in stage.engines},
+            }
+        )
+    return Plan(study=study.name, stages=stages, keys=keys)
+
+
+def _atomistic_stages(study: Study) -> tuple[Stage, ...]:
+    atoms = study.atomistic
+    engines = ("ase", "pymatgen", *{"pmmcs": ("lammps",), "chgnet": ("chgnet",)}.get(atoms.calculator, ()))
+    common = {"calculator": atoms.calculator, "seed": study.seed}
+    relax = [
+        Stage(
+            name=f"relax-{name}",
+            function="relax",
+            inputs={"name": name, **common},
+            code=(*FORCES, "analysis/relaxation.py"),
+            engines=engines,
+        )
+        for name in dict.fromkeys(name.lower() for name in atoms.relax)
+    ]
+    barriers = [
+        Stage(
+            name=f"barrier-{hop.host.lower()}-{hop.mechanism}",
+            function="barrier",
+            inputs={"host": hop.host.lower(), "mechanism": hop.mechanism, **common},
+            code=(*FORCES, "analysis/relaxation.py", "analysis/barriers.py"),
+            engines=engines,
+        )
+        for hop in dict.fromkeys(atoms.barriers)
+    ]
+    phonons = [
+        Stage(
+            name=f"phonon-{name}",
+            function="phonon",
+            inputs={"name": name, **common},
+            code=(*FORCES, "analysis/relaxation.py", "analysis/phonons.py"),
+            engines=(*engines, "phonopy"),
+        )
+        for name in dict.fromkeys(name.lower() for name in atoms.phonons)
+    ]
+    interfaces = [
+        Stage(
+            name=f"interface-{pair.film.lower()}-{pair.substrate.lower()}",
+            function="interface",
+            inputs={**pair.model_dump(mode="json"), **common},
+            code=(*FORCES, "analysis/relaxation.py"),
+            engines=engines,
+        )
+        for pair in dict.fromkeys(atoms.interfaces)
+    ]
+    return (*barriers, *interfaces, *relax, *phonons)
+
+
+def _thermodynamic_stages(study: Study) -> tuple[Stage, ...]:
+    reactions = [
+        Stage(
+            name=f"reaction-{number}",
+            function="reaction",
+            inputs={**pair.model_dump(mode="json"), **study.inputs("atmosphere")},
+            code=THERMO,
+            engines=("cantera", "scipy"),
+        )
+        for number, pair in enumerate(study.reactions, start=1)
+    ]
+    thermodynamics = Stage(
+        name="thermodynamics",
+        function="thermodynamics",
+        inputs=study.inputs("cathode", "electrolyte", "atmosphere", "furnace"),
+        code=THERMO,
+        engines=("cantera", "scipy"),
+    )
+    return (*reactions, thermodynamics)
+
+
+def _continuum_stages(study: Study) -> tuple[Stage, ...]:
+    barriers = tuple(f"barrier-{hop.host.lower()}-{hop.mechanism}" for hop in study.atomistic.barriers)
+    parameters = Stage(
+        name="parameters",
+        function="parameters",
+        inputs={"name": study.name, **study.inputs("cathode", "electrolyte", "atmosphere", "furnace")},
+        after=("thermodynamics", *dict.fromkeys(barriers)),
+        code=(
+            *THERMO,
+            "data/transport.yaml",
+            "analysis/assembly.py",
+            "analysis/barriers.py",
+            "analysis/continuum/inputs.py",
+        ),
+        engines=("cantera", "scipy"),
+    )
+    sinter = [
+        Stage(
+            name=f"sinter-{case.name.lower()}",
+            function="sinter",
+            inputs={
+                "case": case.model_dump(mode="json"),
+                **study.inputs(
+                    "cathode",
+                    "electrolyte",
+                    "cathode_volume_fraction",
+                    "furnace",
+                    "atmosphere",
+                    "uncertainty_samples",
+                    "seed",
+                ),
+            },
+            after=("parameters",),
+            code=(*MODEL, "analysis/observables/capacity.py", "analysis/observables/impedance.py"),
+            engines=("scipy",),
+        )
+        for case in study.cases
+    ]
+    diffraction = [
+        Stage(
+            name=f"diffraction-{case.name.lower()}",
+            function="diffraction",
+            inputs={"case": case.name, **study.inputs("diffraction", "cathode", "electrolyte")},
+            after=("parameters", f"sinter-{case.name.lower()}"),
+            code=(*ATOMS, "analysis/observables/diffraction.py"),
+            engines=("pymatgen",),
+        )
+        for case in study.cases
+    ]
+    return (parameters, *sinter, *diffraction)
+
+
+def _report_stage(study: Study) -> Stage:
+    others = (*_atomistic_stages(study), *_thermodynamic_stages(study), *_continuum_stages(study))
+    return Stage(
+        name="report",
+        function="report",
+        inputs={"study": study.model_dump(mode="json")},
+        after=tuple(stage.name for stage in others),
+        code=("workflows/report_content.py", "workflows/report.py", "workflows/report_figures.py",
+              "workflows/collect.py", "workflows/templates", "analysis/exports", "data/published.yaml"),
+    )  # fmt: skip
+
+
+@cache
+def _code_hash(path: str) -> str:
+    """Hash of a source file, or of all source files below a folder, of the installed package."""
+    entry = files("cosinter").joinpath(path)
+    here = Path(str(entry))
+    if here.is_file():
+        return hashlib.sha256(here.read_bytes()).hexdigest()[:16]
+    found = sorted(
+        item
+        for item in here.rglob("*")
+        if item.is_file() and item.suffix in (".py", ".yaml", ".html", ".css", ".j2")
+    )
+    whole = hashlib.sha256()
+    for item in found:
+        whole.update(item.relative_to(here).as_posix().encode() + b"\0" + item.read_bytes())
+    return whole.hexdigest()[:16]
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "missing"
