@@ -115,8 +115,7 @@ def _mappings(node: Any) -> Iterator[Any]:
 def _sentence(problem: Mapping[str, Any], node: Any, name: str) -> str:
     location = tuple(part for part in problem["loc"] if not (isinstance(part, str) and "[" in part))
     key = ".".join(str(part) for part in location) or "study"
-    line = _line(node, location)
-    where = f"{name}, line {line}" if line else name
+    where = f"{name}, line {_line(node, location)}"
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key '{key}'{_nearest(location)}"
     if problem["type"] == "missing":
@@ -149,7 +148,10 @@ def _bounds(location: Sequence[Any]) -> str:
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     limits = [*found.metadata, *_metadata(found.annotation)] if found is not None else []
     return " and ".join(
-        f"{sign} {getattr(item, name):g}" for item in limits for name, sign in signs.items() if hasattr(item, name)
+        f"{sign} {getattr(item, name):g}"
+        for item in limits
+        for name, sign in signs.items()
+        if hasattr(item, name)
     )
 
 
@@ -160,6 +162,30 @@ def _metadata(annotation: Any) -> Iterator[Any]:
             yield from item.metadata if isinstance(item, FieldInfo) else (item,)
     for inner in get_args(annotation):
         yield from _metadata(inner)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if not isinstance(value, Mapping | list) else "{...}"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _line(node: Any, location: Sequence[Any]) -> int:
+    """The line of the file where the innermost key of ``location`` that exists is written."""
+    import yaml
+
+    line = node.start_mark.line + 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == str(part)]
+            if not found:
+                break
+            line, node = found[0][0].start_mark.line + 1, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return int(line)
 
 
 def _model_at(location: Sequence[Any]) -> type[BaseModel] | None:
