@@ -75,7 +75,9 @@ class PiecewiseCp:
         """Lowest and highest temperature of the data, K."""
         return float(self.bounds[0]), float(self.bounds[-1])
 
-    def _locate(self, temperature_K: ArrayLike) -> tuple[FloatArray, FloatArray, NDArray[np.intp], FloatArray]:
+    def _locate(
+        self, temperature_K: ArrayLike
+    ) -> tuple[FloatArray, FloatArray, NDArray[np.intp], FloatArray]:
         temperature = np.asarray(temperature_K, dtype=np.float64)
         inside = np.clip(temperature, self.bounds[0], self.bounds[-1])
         index = np.clip(np.searchsorted(self.bounds, inside, side="right") - 1, 0, len(self.bounds) - 2)
@@ -159,11 +161,15 @@ def integrate_heat_capacity(
     return PiecewiseCp(bounds, coefficients, np.asarray(enthalpy_constants), np.asarray(entropy_constants))
 
 
-def make_melt(solid: ThermoFunction, *, melting_K: float, fusion_J: float, heat_capacity: float) -> PiecewiseCp:
+def make_melt(
+    solid: ThermoFunction, *, melting_K: float, fusion_J: float, heat_capacity: float
+) -> PiecewiseCp:
     """Make the liquid of ``solid`` from T_fus (K), dH_fus (J/mol) and a constant Cp (J/mol/K)."""
     row = [heat_capacity if power == 0.0 else 0.0 for power in POWERS]
     enthalpy = float(solid.enthalpy(melting_K)) + fusion_J - heat_capacity * melting_K
-    entropy = float(solid.entropy(melting_K)) + fusion_J / melting_K - heat_capacity * float(np.log(melting_K))
+    entropy = (
+        float(solid.entropy(melting_K)) + fusion_J / melting_K - heat_capacity * float(np.log(melting_K))
+    )
     high = max(3000.0, melting_K)
     return PiecewiseCp(
         np.asarray([min(REFERENCE_TEMPERATURE, melting_K), high]),

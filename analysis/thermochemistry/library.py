@@ -100,7 +100,9 @@ class Phase:
         """
         factor = proportionality(parse_formula(formula), self.composition, tolerance=1e-6)
         if factor is None:
-            raise CompositionError(f"formula '{formula}' has not the composition of {self.name} ({self.formula})")
+            raise CompositionError(
+                f"formula '{formula}' has not the composition of {self.name} ({self.formula})"
+            )
         return replace(
             self,
             formula=formula,
@@ -210,7 +212,9 @@ class PhaseLibrary:
         """
         return min(self.candidates(name_or_formula), key=lambda phase: float(phase.gibbs(temperature_K)))
 
-    def restricted(self, *, elements: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> PhaseLibrary:
+    def restricted(
+        self, *, elements: Iterable[str] | None = None, exclude: Iterable[str] = ()
+    ) -> PhaseLibrary:
         """Return a library with only phases made of ``elements`` and without the names in ``exclude``.
 
         Raises

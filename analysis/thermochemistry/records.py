@@ -55,9 +55,7 @@ class _Builder:
             )
         if "neumann_kopp" in record:
             parts = [(float(n), self.function(part)) for part, n in record["neumann_kopp"].items()]
-            return neumann_kopp(
-                parts, enthalpy_298=record["H298"] * KILO, entropy_298=record.get("S298")
-            )
+            return neumann_kopp(parts, enthalpy_298=record["H298"] * KILO, entropy_298=record.get("S298"))
         segments = [((s["T"][0], s["T"][1]), cp_row(s["coef"])) for s in record["Cp"]]
         return integrate_heat_capacity(
             segments,
@@ -101,5 +99,7 @@ def phases_from_table(table: Mapping[str, Any]) -> list[Phase]:
             function = nasa_function(record["file"], tuple(record["species"]))
             phases.append(_phase(f"{formula}(g)", record, function, _source(record, sources)))
     except (KeyError, TypeError, IndexError) as error:
-        raise DataError(f"data table thermochemistry.yaml is damaged ({error!r}); reinstall cosinter") from error
+        raise DataError(
+            f"data table thermochemistry.yaml is damaged ({error!r}); reinstall cosinter"
+        ) from error
     return phases

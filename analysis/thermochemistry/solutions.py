@@ -96,7 +96,8 @@ def layered_phase(library: PhaseLibrary, *, nickel: float, cobalt: float, mangan
         function=function,
         uncertainty_J_per_mol=hypot(own, *(n * p.uncertainty_J_per_mol for n, p in phases)),
         entropy_uncertainty_J_per_mol_K=hypot(*(n * p.entropy_uncertainty_J_per_mol_K for n, p in phases)),
-        source="(x-z) LiNiO2 + y LiCoO2 + z Li2MnO3 + z NiO of this library; " + model["excess_enthalpy"]["source"],
+        source="(x-z) LiNiO2 + y LiCoO2 + z Li2MnO3 + z NiO of this library; "
+        + model["excess_enthalpy"]["source"],
         kind="assumed",
         range_K=(298.15, 1400.0),
         note="ideal mixing of the metals, zero excess enthalpy",
@@ -135,7 +136,8 @@ def nasicon_phase(library: PhaseLibrary, aluminium: float) -> Phase:
         function=function,
         uncertainty_J_per_mol=model["excess_enthalpy"]["uncertainty"] * 1e3,
         entropy_uncertainty_J_per_mol_K=hypot(*(n * p.entropy_uncertainty_J_per_mol_K for n, p in phases)),
-        source="(1-x/2) LiTi2(PO4)3 + x/2 (Li3PO4 + 2 AlPO4) of this library; " + model["excess_enthalpy"]["source"],
+        source="(1-x/2) LiTi2(PO4)3 + x/2 (Li3PO4 + 2 AlPO4) of this library; "
+        + model["excess_enthalpy"]["source"],
         kind="assumed",
         range_K=(298.15, 1400.0),
         note="ideal Al/Ti mixing, zero excess enthalpy",
@@ -153,7 +155,10 @@ def solution_phase(library: PhaseLibrary, composition: Mapping[str, float]) -> P
     elements = set(composition)
     if elements >= {"Li", "O"} and elements & set(METALS) and elements <= {"Li", "O", *METALS}:
         metal = sum(composition.get(m, 0.0) for m in METALS)
-        if abs(composition["Li"] / metal - 1.0) > TOLERANCE or abs(composition["O"] / metal - 2.0) > TOLERANCE:
+        if (
+            abs(composition["Li"] / metal - 1.0) > TOLERANCE
+            or abs(composition["O"] / metal - 2.0) > TOLERANCE
+        ):
             return None
         nickel, cobalt, manganese = (composition.get(m, 0.0) / metal for m in METALS)
         return layered_phase(library, nickel=nickel, cobalt=cobalt, manganese=manganese)
