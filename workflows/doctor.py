@@ -31,7 +31,7 @@ OPTIONAL = {
     "chgnet": ("ml", "the machine-learned potential"),
     "mp-api": ("mp", "fetch data from the Materials Project"),
 }
-TABLES = ("crystals", "potentials", "thermochemistry", "cathodes", "transport", "published")
+TABLES = ("crystals", "potentials", "thermochemistry", "transport", "published", "references")
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def _workers(root: Path, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
                             str(root / "launchpad.db"),
                             "--launch-root",
                             str(root / "launches"),
-                            "--name",
+                            "--worker-name",
                             f"worker-{number}",
                         ],
                         stdin=subprocess.DEVNULL,

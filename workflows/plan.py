@@ -26,7 +26,6 @@ FORCES = (*ATOMS, "data/potentials.yaml", "analysis/calculators.py", "analysis/l
 THERMO = (
     *ATOMS,
     "data/thermochemistry.yaml",
-    "data/cathodes.yaml",
     "analysis/parameters.py",
     "analysis/thermochemistry",
     "analysis/equilibrium",

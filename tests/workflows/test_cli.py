@@ -1,0 +1,120 @@
+"""The command line as a new user meets it: help, mistakes, exit codes, JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cosinter.data.exceptions import InputError
+from cosinter.workflows.cli_science import parse_atmosphere
+
+STUDIES = Path(__file__).parents[2] / "data" / "studies"
+COMMANDS = (
+    "run",
+    "validate",
+    "schema",
+    "structure",
+    "react",
+    "sinter",
+    "report",
+    "export",
+    "status",
+    "doctor",
+)
+
+
+def cosinter(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    code = "from cosinter.workflows.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_teaches(command: str) -> None:
+    answer = cosinter(command, "--help")
+    assert answer.returncode == 0
+    assert "Usage" in answer.stdout
+
+
+MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
+    "no such file": (("validate", "none.yaml"), "no such file"),
+    "run on a folder": (("run", "."), "is a folder"),
+    "unknown crystal": (("structure", "ncm8111"), "unknown"),
+    "unknown element": (("react", "Xx2O3", "latp"), "Xx"),
+    "unknown phase": (("react", "unobtainium", "latp"), "unobtainium"),
+    "temperature": (("react", "LiCoO2", "latp", "--temperature", "5000"), "25 to 1200"),
+    "not a number": (("react", "LiCoO2", "latp", "--temperature", "nan"), "25 to 1200"),
+    "ratio": (("react", "LiCoO2", "latp", "--at", "2"), "0 to 1"),
+    "gas": (("react", "LiCoO2", "latp", "--atmosphere", "N2=1"), "N2"),
+    "pressure": (("react", "LiCoO2", "latp", "--atmosphere", "O2=-1"), "above 0"),
+    "not results": (("status", "."), "not a results folder"),
+    "not results to report": (("report", "."), "not a results folder"),
+    "format": (("export", ".", "--to", "xlsx"), "known formats"),
+    "parameters": (("sinter", str(STUDIES / "minimal.yaml"), "--parameters", "none.json"), "none.json"),
+    "no folder": (("structure", "tio2", "--out", "no/such/folder/x.cif"), "cannot write"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_sentence_and_exit_code_2(name: str, tmp_path: Path) -> None:
+    arguments, part = MISTAKES[name]
+    answer = cosinter(*arguments, cwd=tmp_path)
+    assert answer.returncode == 2, answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert part in answer.stderr
+    assert len(answer.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_study_key_writes_nothing(tmp_path: Path) -> None:
+    study = tmp_path / "s.yaml"
+    study.write_text("name: a\nfurnce: 1\n", encoding="utf-8")
+    answer = cosinter("run", study, "--out", tmp_path / "out")
+    assert answer.returncode == 2
+    assert "furnace" in answer.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_write_access_is_exit_code_2(tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("", encoding="utf-8")
+    answer = cosinter("run", STUDIES / "minimal.yaml", "--out", blocker / "out")
+    assert answer.returncode == 2
+    assert "no write access" in answer.stderr
+
+
+def test_schema_and_validate_speak_json() -> None:
+    assert json.loads(cosinter("schema").stdout)["title"] == "Study"
+    valid = json.loads(cosinter("validate", STUDIES / "minimal.yaml", "--json").stdout)
+    assert valid["name"] == "minimal"
+
+
+def test_react_json_has_the_agreed_keys() -> None:
+    answer = cosinter(
+        "react", "LiCoO2", "Li1.3Al0.3Ti1.7(PO4)3", "--temperature", "900", "--atmosphere", "O2=0.21",
+        "--at", "0.3", "--ratio-basis", "volume", "--json",
+    )  # fmt: skip
+    content = json.loads(answer.stdout)
+    assert {"temperature_C", "atmosphere", "reactants", "kinks", "point"} <= set(content)
+    for row in (*content["kinks"], content["point"]):
+        assert set(row["fraction"]) == {"mole", "mass", "volume"}
+        assert {"kJ_per_mol", "meV_per_atom"} <= set(row["dG"])
+        assert all({"phase", "formula", "mol"} <= set(product) for product in row["products"])
+    assert content["point"]["fraction"]["volume"] == pytest.approx(0.3, abs=1e-9)
+
+
+def test_atmosphere_text() -> None:
+    assert parse_atmosphere("O2=0.21, CO2=4e-4") == {"O2": 0.21, "CO2": 4e-4}
+    assert parse_atmosphere("") == {}
+    for wrong in ("O2", "O2=0.2,O2=0.3", "O2=inf", "O2=nan", "O2=0", "=1", "O2=1;CO2=2"):
+        with pytest.raises(InputError, match="atmosphere"):
+            parse_atmosphere(wrong)
