@@ -11,6 +11,7 @@ is told by :class:`cosinter.analysis.thermochemistry.library.Phase`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,7 +28,7 @@ class ThermoFunction(Protocol):
     """H(T) and S(T) of one substance."""
 
     @property
-    def range_K(self) -> tuple[float, float]:
+    def limits(self) -> tuple[float, float]:
         """Lowest and highest temperature (K) the data hold for."""
 
     def enthalpy(self, temperature_K: ArrayLike) -> FloatArray:
@@ -71,7 +72,7 @@ class PiecewiseCp:
     entropy_constants: FloatArray
 
     @property
-    def range_K(self) -> tuple[float, float]:
+    def limits(self) -> tuple[float, float]:
         """Lowest and highest temperature of the data, K."""
         return float(self.bounds[0]), float(self.bounds[-1])
 
@@ -110,9 +111,9 @@ class Combination:
     entropy_shift: float = 0.0
 
     @property
-    def range_K(self) -> tuple[float, float]:
+    def limits(self) -> tuple[float, float]:
         """Range that all terms share, K."""
-        ranges = [term.range_K for _, term in self.terms]
+        ranges = [term.limits for _, term in self.terms]
         return max(low for low, _ in ranges), min(high for _, high in ranges)
 
     def enthalpy(self, temperature_K: ArrayLike) -> FloatArray:
@@ -150,7 +151,7 @@ def integrate_heat_capacity(
     coefficients = np.asarray([c for _, c in segments], dtype=np.float64)
     enthalpy, entropy = enthalpy_298, entropy_298
     enthalpy_constants, entropy_constants = [], []
-    for (low, high), row in zip(zip(bounds[:-1], bounds[1:], strict=True), coefficients, strict=True):
+    for (low, high), row in zip(pairwise(bounds), coefficients, strict=True):
         start, end = np.asarray(low), np.asarray(high)
         heat = heats.get(float(low), 0.0)
         enthalpy, entropy = enthalpy + heat, entropy + heat / float(low)

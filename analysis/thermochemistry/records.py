@@ -66,7 +66,7 @@ class _Builder:
 
 
 def _phase(name: str, record: Mapping[str, Any], function: ThermoFunction, source: str) -> Phase:
-    limits = record.get("range_K", function.range_K)
+    limits = record.get("range_K", function.limits)
     return Phase(
         name=name,
         formula=record["formula"],
