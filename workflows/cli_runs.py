@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,15 +18,6 @@ ResultsFolder = Annotated[
     Path, typer.Argument(metavar="RESULTS", help="Results folder of a run.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
-
-class ExportFormat(StrEnum):
-    """Formats that results are written in."""
-
-    json = "json"
-    csv = "csv"
-    bpx = "bpx"
-    pybamm = "pybamm"
 
 
 def run(
@@ -159,12 +149,11 @@ def export(
 
     Example: cosinter export results/ncm811-latp --to bpx,csv --no-assumed
     """
-    from cosinter.workflows.exporting import write_exports
+    from cosinter.workflows.exporting import FORMATS, write_exports
 
     wanted = [name.strip().lower() for name in to.split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in ExportFormat.__members__]
-    if unknown or not wanted:
-        raise InputError(f"--to {to}: known formats are {', '.join(ExportFormat)}")
+    if not wanted or not set(wanted) <= set(FORMATS):
+        raise InputError(f"--to {to}: known formats are {', '.join(FORMATS)}")
     folder = out or _existing(results) / "exports"
     for path in write_exports(_existing(results), wanted, folder, case=case, include_assumed=not no_assumed):
         typer.echo(str(path))

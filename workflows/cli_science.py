@@ -94,9 +94,7 @@ def react(
         temperature_K=temperature + zero_Celsius,
         pressures_bar=pressures,
     )
-    content = reaction.to_dict()
-    if at is not None:
-        content["point"] = reaction.at(at, ratio_basis.value).to_dict()
+    content = reaction.to_dict(at=at, basis=ratio_basis.value)
     if as_json:
         typer.echo(json.dumps(content, indent=1))
     else:
@@ -137,7 +135,7 @@ def _print_reaction(reaction: InterfaceReaction, content: dict[str, Any]) -> Non
         or "no open gas"
     )
     table = Table(
-        title=f"{content['reactants'][0]['formula']} | {content['reactants'][1]['formula']}"
+        title=f"{content['reactants'][0]} | {content['reactants'][1]}"
         f" at {content['temperature_C']:g} °C, {gases}"
     )
     for heading in ("mole", "mass", "volume", "dG kJ/mol", "dG meV/atom"):
@@ -177,7 +175,7 @@ def sinter(
 
     Example: cosinter sinter data/studies/minimal.yaml --json
     """
-    from cosinter.workflows.steps import sinter_study
+    from cosinter.workflows.steps_furnace import sinter_study
     from cosinter.workflows.study_file import load_study
 
     cases = sinter_study(load_study(study), parameters)

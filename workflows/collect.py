@@ -207,11 +207,13 @@ def _barrier(data: Mapping[str, Any]) -> BarrierRow:
 
 def _phonon(data: Mapping[str, Any]) -> PhononRow:
     measured, citation = judge.measured_entropy(data["name"])
-    columns = ("temperature_K", "free_energy_kJ_per_mol", "entropy_J_per_mol_K", "heat_capacity_J_per_mol_K")
     return PhononRow(
         name=data["name"],
         formula=data["formula"],
-        **{column: tuple(data[column]) for column in columns},
+        temperature_K=tuple(data["temperature_K"]),
+        free_energy_kJ_per_mol=tuple(data["free_energy_kJ_per_mol"]),
+        entropy_J_per_mol_K=tuple(data["entropy_J_per_mol_K"]),
+        heat_capacity_J_per_mol_K=tuple(data["heat_capacity_J_per_mol_K"]),
         imaginary_share=data["imaginary_share"],
         measured_entropy=measured,
         computed_entropy=data["entropy_J_per_mol_K"][data["temperature_K"].index(298.15)],
@@ -230,8 +232,8 @@ def _kink(data: Mapping[str, Any]) -> Kink:
 
 def _reaction(data: Mapping[str, Any]) -> ReactionTable:
     return ReactionTable(
-        first=data["reactants"][0]["formula"],
-        second=data["reactants"][1]["formula"],
+        first=data["reactants"][0],
+        second=data["reactants"][1],
         temperature_C=data["temperature_C"],
         atmosphere=", ".join(f"{gas} {pressure:g} bar" for gas, pressure in data["atmosphere"].items()),
         kinks=tuple(_kink(kink) for kink in data["kinks"]),

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def examine() -> tuple[Check, ...]:
         Check("python", sys.version_info >= (3, 11), f"{sys.version.split()[0]}; 3.11 or newer is needed"),
         *(_distribution(name) for name in CORE),
         _tried("LAMMPS engine", _lammps),
-        *(_tried(f"data table {name}", lambda name=name: _table(name)) for name in TABLES),
+        *(_tried(f"data table {name}", partial(_table, name)) for name in TABLES),
         _tried("gas data (Cantera)", _gases),
         _write_access(),
         *(_optional(name, extra, use) for name, (extra, use) in OPTIONAL.items()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from cosinter.data.exceptions import InputError
 from cosinter.data.tables import load_table
@@ -12,7 +12,7 @@ from cosinter.workflows.study import Study
 
 Sinter = Mapping[str, Mapping[str, Any]]
 
-HEADLINES = (
+HEADLINES: tuple[tuple[str, str, str, Literal["high", "low"]], ...] = (
     ("layered_fraction", "Layered fraction", "", "high"),
     ("capacity_mAh_per_g", "Capacity", "mAh/g", "high"),
     ("asr_ohm_cm2", "Interface resistance", "Ω cm²", "low"),
@@ -132,6 +132,7 @@ def published_rows(study: Study, sinter: Sinter) -> tuple[PublishedRow, ...]:
 
 
 def _published(row: Mapping[str, Any], ours: float | None, source: str) -> PublishedRow:
+    outcome: Literal["input", "agrees", "misses", "not computed"]
     if row["use"] == "input":
         outcome = "input"
     elif ours is None:

@@ -22,15 +22,22 @@ from cosinter.workflows.results import Results, digest
 from cosinter.workflows.study import Study
 
 ATOMS = ("data/exceptions.py", "data/tables.py", "data/crystals.yaml", "structures")
-FORCES = (*ATOMS, "data/potentials.yaml", "analysis/calculators.py", "analysis/lammps_engine.py")
+FORCES = (
+    *ATOMS,
+    "data/potentials.yaml",
+    "analysis/calculators.py",
+    "analysis/lammps_engine.py",
+    "workflows/steps_atoms.py",
+)
 THERMO = (
     *ATOMS,
     "data/thermochemistry.yaml",
     "analysis/parameters.py",
     "analysis/thermochemistry",
     "analysis/equilibrium",
+    "workflows/steps_furnace.py",
 )
-MODEL = ("data/exceptions.py", "analysis/parameters.py", "analysis/continuum")
+MODEL = ("data/exceptions.py", "analysis/parameters.py", "analysis/continuum", "workflows/steps_furnace.py")
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ def make_plan(study: Study) -> Plan:
                 "function": stage.function,
                 "inputs": stage.inputs,
                 "after": {name: keys[name] for name in stage.after},
-                "code": [_code_hash(path) for path in (*stage.code, "workflows/steps.py")],
+                "code": [_code_hash(path) for path in stage.code],
                 "engines": {name: _version(name) for name in stage.engines},
             }
         )
@@ -227,7 +234,12 @@ def _continuum_stages(study: Study) -> tuple[Stage, ...]:
             function="diffraction",
             inputs={"case": case.name, **study.inputs("diffraction", "cathode", "electrolyte")},
             after=("parameters", f"sinter-{case.name.lower()}"),
-            code=(*ATOMS, "analysis/observables/diffraction.py"),
+            code=(
+                *ATOMS,
+                "analysis/observables/diffraction.py",
+                "analysis/observables/sintered_phases.py",
+                "workflows/steps_furnace.py",
+            ),
             engines=("pymatgen",),
         )
         for case in study.cases
@@ -242,8 +254,9 @@ def _report_stage(study: Study) -> Stage:
         function="report",
         inputs={"study": study.model_dump(mode="json")},
         after=tuple(stage.name for stage in others),
-        code=("workflows/report_content.py", "workflows/report.py", "workflows/report_figures.py",
-              "workflows/collect.py", "workflows/templates", "analysis/exports", "data/published.yaml"),
+        code=("workflows/steps_report.py", "workflows/report_content.py", "workflows/report.py", "workflows/report_figures.py",
+              "workflows/collect.py", "workflows/judge.py", "workflows/exporting.py", "workflows/templates",
+              "analysis/exports", "data/published.yaml", "data/references.yaml", "data/cell.yaml"),
     )  # fmt: skip
 
 

@@ -108,7 +108,8 @@ def phonon(task: Task) -> dict[str, Any]:
         "free_energy_kJ_per_mol": [float(value) for value in result.free_energy_kJ_per_mol],
         "entropy_J_per_mol_K": [float(value) for value in result.entropy_J_per_mol_K],
         "heat_capacity_J_per_mol_K": [float(value) for value in result.heat_capacity_J_per_mol_K],
-        "imaginary_share": result.imaginary_share,
+        "imaginary_share": result.imaginary_percent / 100.0,
+        "entropy_uncertainty_percent": result.entropy_uncertainty_percent,
         "calculator": result.calculator,
     }
 

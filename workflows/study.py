@@ -69,7 +69,7 @@ class Electrolyte(Section):
 
 
 class Compensator(Section):
-    """Lithium salts mixed into the powder, in percent of the mass of cathode plus electrolyte."""
+    """Lithium salts mixed into the powder, in percent of the mass of the whole powder."""
 
     LiOH_wt_percent: float = Field(default=0.0, ge=0.0, le=50.0, description="LiOH, 0 to 50 wt%")
     Li2CO3_wt_percent: float = Field(default=0.0, ge=0.0, le=50.0, description="Li2CO3, 0 to 50 wt%")

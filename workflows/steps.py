@@ -1,0 +1,22 @@
+"""The steps that a plan can name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cosinter.workflows import steps_atoms, steps_furnace, steps_report
+from cosinter.workflows.execution import Task
+
+STEPS: Mapping[str, Callable[[Task], dict[str, Any]]] = {
+    "relax": steps_atoms.relax,
+    "barrier": steps_atoms.barrier,
+    "phonon": steps_atoms.phonon,
+    "interface": steps_atoms.interface,
+    "reaction": steps_furnace.reaction,
+    "thermodynamics": steps_furnace.thermodynamics,
+    "parameters": steps_furnace.parameters,
+    "sinter": steps_furnace.sinter,
+    "diffraction": steps_furnace.diffraction,
+    "report": steps_report.report,
+}

@@ -1,0 +1,342 @@
+"""Steps of thermodynamics and furnace: reactions, parameter set, sintering, diffraction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.constants import bar, hour, micro, nano, zero_Celsius
+
+from cosinter.data.exceptions import InputError
+from cosinter.workflows.chemistry import metals
+from cosinter.workflows.execution import Task
+from cosinter.workflows.results import storage_errors
+from cosinter.workflows.study import Atmosphere, Case, Furnace, Study
+
+if TYPE_CHECKING:
+    import xarray
+
+    from cosinter.analysis.continuum.furnace import Furnace as FurnaceProgramme
+    from cosinter.analysis.continuum.inputs import SinterCase
+    from cosinter.analysis.equilibrium.titration import TitrationCurve
+    from cosinter.analysis.parameters import Arrhenius, ParameterSet
+    from cosinter.analysis.thermochemistry.cathode import CathodeModel
+
+LADDER_TEMPERATURES_C = (450.0, 600.0, 700.0, 800.0)
+SHOWN_TIMES = 400
+
+
+def open_gases(atmosphere: Mapping[str, float]) -> dict[str, float]:
+    """Partial pressures (bar) of the gases that are there at all."""
+    return {gas: pressure for gas, pressure in atmosphere.items() if pressure > 0.0}
+
+
+def reaction(task: Task) -> dict[str, Any]:
+    """All kinks of the mixing line of two solids."""
+    from cosinter.analysis.equilibrium.interface import interface_reaction
+    from cosinter.analysis.thermochemistry.library import load_library
+
+    inputs = task.inputs
+    found = interface_reaction(
+        inputs["first"],
+        inputs["second"],
+        library=load_library(),
+        temperature_K=inputs["temperature_C"] + zero_Celsius,
+        pressures_bar=open_gases(inputs["atmosphere"]),
+    )
+    return found.to_dict()
+
+
+def thermodynamics(task: Task) -> dict[str, Any]:
+    """The ladder of Li2O reservoirs, the titration of the electrolyte, and what the cathode model assumes."""
+    from cosinter.analysis.equilibrium.ladder import li2o_ladder
+
+    inputs = task.inputs
+    model, curve = _cathode_and_titration(inputs)
+    rungs = li2o_ladder(
+        model,
+        inputs["electrolyte"]["formula"],
+        temperatures_K=np.array(LADDER_TEMPERATURES_C) + zero_Celsius,
+        pressures_bar=open_gases(inputs["atmosphere"]),
+    )
+    return {
+        "ladder": [
+            {
+                "reservoir": rung.reservoir,
+                "temperature_C": [round(kelvin - zero_Celsius, 6) for kelvin in rung.mu_kJ_per_mol],
+                "mu_kJ_per_mol": list(rung.mu_kJ_per_mol.values()),
+                "uncertainty_kJ_per_mol": rung.uncertainty_kJ_per_mol,
+                "kind": rung.kind,
+                "source": rung.source,
+            }
+            for rung in rungs
+        ],
+        "titration": curve.to_dict(),
+        "warnings": list(curve.warnings),
+    }
+
+
+def _cathode_and_titration(inputs: Mapping[str, Any]) -> tuple[CathodeModel, TitrationCurve]:
+    from cosinter.analysis.equilibrium.titration import titration_curve
+    from cosinter.analysis.thermochemistry.cathode import CathodeModel
+    from cosinter.analysis.thermochemistry.library import load_library
+
+    nickel, cobalt, manganese = metals(inputs["cathode"]["formula"])
+    model = CathodeModel(nickel=nickel, cobalt=cobalt, manganese=manganese)
+    hottest = max(temperature for _, temperature in Furnace.model_validate(inputs["furnace"]).knots())
+    curve = titration_curve(
+        inputs["electrolyte"]["formula"],
+        library=load_library(),
+        temperature_K=hottest + zero_Celsius,
+        pressures_bar={"O2": inputs["atmosphere"]["O2"]},
+    )
+    return model, curve
+
+
+def parameters(task: Task) -> dict[str, Any]:
+    """Assemble the parameter set from thermodynamics, barriers and tables."""
+    barriers = [stage.data for name, stage in task.upstream.items() if name.startswith("barrier-")]
+    found = parameter_set(task.inputs, layered_diffusivity(barriers))
+    with storage_errors(task.folder):
+        (task.folder / "parameters.json").write_text(found.to_json(), encoding="utf-8")
+    kinds = [record.kind for record in found.parameters.values()]
+    return {"count": len(kinds), "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds))}}
+
+
+def layered_diffusivity(barriers: list[Mapping[str, Any]]) -> Arrhenius | None:
+    """Diffusivity from the computed single-vacancy hop of a layered oxide, if there is one.
+
+    Near full lithiation the single-vacancy (oxygen dumbbell) hop carries the diffusion, the divacancy hop only once a
+    third of the lithium is gone (Wei et al. 2015, doi:10.1021/jacs.5b04040).
+    """
+    from cosinter.analysis.barriers import hop_diffusivity
+
+    for found in barriers:
+        if found["mechanism"] == "single" and found["uncertainty_eV"] is not None:
+            return hop_diffusivity(
+                found["barrier_eV"],
+                found["uncertainty_eV"],
+                hop_length_m=found["hop_length_A"] * 1e-10,
+                neighbours=6,
+                dimensionality=2,
+                source=f"climbing-image NEB, {found['path']}, {found['calculator']['name']}",
+            )
+    return None
+
+
+def parameter_set(inputs: Mapping[str, Any], diffusivity: Arrhenius | None) -> ParameterSet:
+    """Everything the furnace model takes, for the cathode, electrolyte and programme of ``inputs``."""
+    from cosinter.analysis.assembly import assemble
+
+    model, curve = _cathode_and_titration(inputs)
+    return assemble(
+        study_name=inputs["name"],
+        cathode=model,
+        titration=curve,
+        layered_diffusivity=diffusivity,
+        capacity_reference_mAh_per_g=inputs["cathode"]["capacity_mAh_per_g"],
+    )
+
+
+def programme(furnace: Furnace, atmosphere: Atmosphere) -> FurnaceProgramme:
+    """The furnace of a study in seconds, kelvin and pascal."""
+    from cosinter.analysis.continuum.furnace import Furnace as FurnaceProgramme
+    from cosinter.analysis.continuum.furnace import Gas
+
+    knots = furnace.knots()
+    gases = tuple(
+        Gas(oxygen_Pa=air.O2 * bar, water_Pa=air.H2O * bar, carbon_dioxide_Pa=air.CO2 * bar)
+        for air in (segment.atmosphere or atmosphere for segment in furnace.segments)
+    )
+    return FurnaceProgramme(
+        times_s=tuple(time * hour for time, _ in knots),
+        temperatures_K=tuple(temperature + zero_Celsius for _, temperature in knots),
+        gases=gases,
+    )
+
+
+def sinter_case(inputs: Mapping[str, Any], found: ParameterSet) -> SinterCase:
+    """One case of a study for the continuum model."""
+    from cosinter.analysis.continuum.inputs import SinterCase, doses_from_weight_percent
+
+    case = Case.model_validate(inputs["case"])
+    salt = case.compensator
+    fraction = inputs["cathode_volume_fraction"]
+    doses: dict[str, float] = {}
+    if salt is not None:
+        doses = doses_from_weight_percent(
+            found,
+            cathode_volume_fraction=fraction,
+            weight_percent={
+                "lithium_hydroxide": salt.LiOH_wt_percent,
+                "lithium_carbonate": salt.Li2CO3_wt_percent,
+            },
+        )
+    return SinterCase(
+        name=case.name,
+        furnace=programme(
+            Furnace.model_validate(inputs["furnace"]), Atmosphere.model_validate(inputs["atmosphere"])
+        ),
+        grain_radius_m=inputs["cathode"]["grain_radius_um"] * micro,
+        cathode_volume_fraction=fraction,
+        doses=doses,
+        solid_coverage=salt.coverage if salt is not None else None,
+        seed=inputs["seed"],
+    )
+
+
+def sinter(task: Task) -> dict[str, Any]:
+    """Take one case through the furnace, with intervals from samples of the parameters."""
+    from cosinter.analysis.continuum.ensemble import intervals
+    from cosinter.analysis.parameters import ParameterSet
+
+    stage = task.upstream["parameters"]
+    found = ParameterSet.from_json((stage.folder / "parameters.json").read_bytes())
+    case = sinter_case(task.inputs, found)
+    dataset, summary = simulate_case(found, case)
+    with storage_errors(task.folder):
+        dataset.to_netcdf(task.folder / "furnace.nc", engine="scipy")
+    count = task.inputs["uncertainty_samples"]
+    spread = intervals(found, case, count=count, seed=task.inputs["seed"]) if count else None
+    return {
+        "summary": summary,
+        "intervals": spread.to_dict() if spread is not None else None,
+        "series": series(dataset),
+        "warnings": [text for text in str(dataset.attrs.get("notes", "")).split("; ") if text],
+    }
+
+
+def simulate_case(found: ParameterSet, case: SinterCase) -> tuple[xarray.Dataset, dict[str, Any]]:
+    """Simulate one case; give the dataset and the summary with resistance and capacity."""
+    from cosinter.analysis.continuum.model import simulate
+    from cosinter.analysis.observables.capacity import observed_summary
+
+    dataset = simulate(found, case)
+    return dataset, observed_summary(found, dataset).to_dict()
+
+
+def series(dataset: xarray.Dataset) -> dict[str, Any]:
+    """What the report plots over time, thinned to a few hundred times."""
+    step = max(1, dataset.sizes["time"] // SHOWN_TIMES)
+    index = np.unique(np.append(np.arange(0, dataset.sizes["time"], step), dataset.sizes["time"] - 1))
+    thin = dataset.isel(time=index)
+
+    def column(name: str, *, scale: float = 1.0, offset: float = 0.0) -> list[float]:
+        return [float(value) for value in thin[name].to_numpy() * scale + offset]
+
+    return {
+        "time_h": [float(value) / hour for value in thin["time"].to_numpy()],
+        "temperature_C": column("temperature", offset=-zero_Celsius),
+        "layered_fraction": column("layered_mean"),
+        "spinel_fraction": column("spinel_mean"),
+        "rock_salt_fraction": column("rock_salt_mean"),
+        "lithium_per_metal": column("lithium_mean"),
+        "interphase_nm": column("interphase_thickness", scale=1.0 / nano),
+        "inventories": {
+            str(name): [float(value) for value in thin["compensator"].sel(species=name).to_numpy()]
+            for name in thin["species"].to_numpy()
+        },
+        "gas": {
+            str(name): [float(value) for value in thin["gas_released"].sel(gas=name).to_numpy()]
+            for name in thin["gas"].to_numpy()
+        },
+    }
+
+
+def sinter_study(study: Study, parameters_file: Path | None) -> list[dict[str, Any]]:
+    """Simulate every case of a study in this process; the keys of ``cosinter sinter --json``.
+
+    Raises
+    ------
+    InputError
+        The parameter file cannot be read or is not a valid parameter set.
+    """
+    from cosinter.analysis.parameters import ParameterSet
+
+    whole = study.model_dump(mode="json")
+    if parameters_file is None:
+        found = parameter_set(whole, None)
+    else:
+        try:
+            found = ParameterSet.from_json(parameters_file.read_bytes())
+        except OSError as error:
+            raise InputError(f"{parameters_file} cannot be read ({error.strerror})") from error
+    return [simulate_case(found, sinter_case({**whole, "case": case}, found))[1] for case in whole["cases"]]
+
+
+def diffraction(task: Task) -> dict[str, Any]:
+    """Powder patterns of the mixture at the chosen temperatures and after cooling."""
+    import xarray
+
+    case = task.inputs["case"]
+    stage = next(stage for name, stage in task.upstream.items() if name.startswith("sinter-"))
+    with xarray.open_dataset(stage.folder / "furnace.nc", engine="scipy") as stored:
+        dataset = stored.load()
+    temperature = dataset["temperature"].to_numpy() - zero_Celsius
+    moments = [
+        (wanted, at)
+        for wanted in task.inputs["diffraction"]["temperatures_C"]
+        if (at := reached(temperature, wanted))
+    ]
+    patterns = [_pattern(task, dataset.isel(time=at), wanted, note="on heating") for wanted, at in moments]
+    end = dataset.sizes["time"] - 1
+    patterns.append(
+        _pattern(task, dataset.isel(time=end), float(temperature[end]), note="after the programme")
+    )
+    return {"case": case, "patterns": patterns}
+
+
+def reached(temperature_C: Any, wanted: float) -> int | None:
+    """Index of the last time at or below the highest temperature where ``wanted`` °C is met before cooling.
+
+    >>> reached(np.array([25.0, 500.0, 700.0, 700.0, 25.0]), 500.0), reached(np.array([25.0, 700.0, 700.0, 25.0]), 700.0)
+    (1, 2)
+    >>> reached(np.array([25.0, 300.0]), 600.0) is None
+    True
+    """
+    temperature = np.asarray(temperature_C)
+    last_hot = int(np.flatnonzero(temperature >= temperature.max() - 1e-6)[-1])
+    heating = temperature[: last_hot + 1]
+    if wanted > heating.max() + 1.0:
+        return None
+    return last_hot if wanted >= heating.max() - 1e-6 else int(np.argmin(np.abs(heating - wanted)))
+
+
+def _pattern(task: Task, moment: xarray.Dataset, temperature_C: float, *, note: str) -> dict[str, Any]:
+    from cosinter.analysis.observables.diffraction import pattern_ratio_003_104, powder_pattern
+    from cosinter.analysis.observables.sintered_phases import (
+        SinteredCathode,
+        layered_structure,
+        sintered_mixture,
+    )
+
+    metal_shares = dict(zip(("Ni", "Co", "Mn"), metals(task.inputs["cathode"]["formula"]), strict=True))
+    fractions = {
+        phase: float(np.clip(moment[f"{phase}_mean"], 0.0, 1.0)) for phase in ("spinel", "rock_salt")
+    }
+    cathode = SinteredCathode(
+        metals=metal_shares,
+        lithium_per_metal=float(np.clip(moment["lithium_mean"], 0.0, 1.0)),
+        layered_fraction=1.0 - fractions["spinel"] - fractions["rock_salt"],
+        spinel_fraction=fractions["spinel"],
+        rock_salt_fraction=fractions["rock_salt"],
+    )
+    others = {
+        str(name): max(float(moment["product_amount"].sel(product=name)), 0.0)
+        for name in moment["product"].to_numpy()
+    }
+    mixture = sintered_mixture(cathode, others)
+    found = powder_pattern(mixture.phases, wavelength=task.inputs["diffraction"]["wavelength"])
+    missing = [
+        f"{label} ({share:.1%} by weight) has no structure in the table" for label, share in mixture.missing
+    ]
+    return {
+        "temperature_C": temperature_C,
+        "two_theta_deg": [round(float(angle), 4) for angle in found.two_theta_deg],
+        "intensity": [round(float(value), 4) for value in found.scaled()],
+        "ratio_003_104": pattern_ratio_003_104(found, layered_structure(cathode)),
+        "weight_percent": {phase.label: 100.0 * phase.weight_fraction for phase in mixture.phases},
+        "note": "; ".join([note, *missing]),
+    }
