@@ -85,6 +85,7 @@ def relax(
     *,
     force_tolerance: float = 0.01,
     max_steps: int = 500,
+    stress_tolerance: float = 5.0e-4,
     cell: bool = True,
     optimizer: Optimizer = "LBFGS",
     soft_steps: int = 0,
@@ -99,7 +100,9 @@ def relax(
     structure
         Start, ordered; left untouched. Oxidation states and site properties are kept.
     force_tolerance
-        Largest force allowed at the end, eV/Å (with ``cell`` also of the generalised cell forces).
+        Largest force allowed at the end, eV/Å.
+    stress_tolerance
+        With ``cell``, largest stress component allowed at the end, eV/Å^3 (5e-4 is 0.08 GPa).
     max_steps
         Steps of the main optimiser.
     soft_steps
@@ -130,7 +133,7 @@ def relax(
     >>> relax(nio, make_calculator("pmmcs")).converged
     True
     """
-    _check_options(force_tolerance, max_steps, optimizer)
+    _check_options(force_tolerance, stress_tolerance, max_steps, optimizer)
     atoms = to_atoms(structure)
     atoms.calc = calculator
     watch = _Watch(atoms, calculator, rules or AbortRules(), on_step)
@@ -138,7 +141,9 @@ def relax(
         target = _with_cell(atoms) if cell else atoms
         if soft_steps > 0:
             _run("FIRE", target, watch, force_tolerance, soft_steps, maxstep=0.1)
-        converged = _run(optimizer, target, watch, force_tolerance, max_steps)
+        converged = _settle(
+            optimizer, target, watch, force_tolerance, max_steps, stress_tolerance if cell else None
+        )
     if strict and not converged:
         raise ConvergenceError(
             f"{structure.composition.reduced_formula} is not relaxed after {watch.count} steps "
@@ -147,9 +152,11 @@ def relax(
     return _result(structure, atoms, watch, converged, cell)
 
 
-def _check_options(force_tolerance: float, max_steps: int, optimizer: str) -> None:
+def _check_options(force_tolerance: float, stress_tolerance: float, max_steps: int, optimizer: str) -> None:
     if not (math.isfinite(force_tolerance) and force_tolerance > 0.0):
         raise InputError(f"force_tolerance is {force_tolerance!r}, allowed is a positive number in eV/Å")
+    if not (math.isfinite(stress_tolerance) and stress_tolerance > 0.0):
+        raise InputError(f"stress_tolerance is {stress_tolerance!r}, allowed is a positive number in eV/Å^3")
     if max_steps < 1:
         raise InputError(f"max_steps is {max_steps}, allowed is 1 or more")
     if optimizer not in ("LBFGS", "FIRE"):
@@ -171,6 +178,21 @@ def _run(name: Optimizer, target: Any, watch: _Watch, tolerance: float, steps: i
         # the cell filter's matrix logarithm reports errors of 1e-13 as warnings
         warnings.filterwarnings("ignore", "logm result may be inaccurate", RuntimeWarning)
         return bool(driver.run(fmax=tolerance, steps=steps))
+
+
+def _settle(
+    name: Optimizer, target: Any, watch: _Watch, tolerance: float, steps: int, stress_tolerance: float | None
+) -> bool:
+    """Relax until forces and stress are small: the cell filter divides the stress by the number of atoms, so in
+    a large cell a small generalised force still hides a stress, and the force limit is tightened."""
+    first = watch.count
+    while True:
+        left = steps - max(0, watch.count - first)
+        if left <= 0 or not _run(name, target, watch, tolerance, left):
+            return False
+        if stress_tolerance is None or np.abs(watch.atoms.get_stress()).max() <= stress_tolerance:
+            return True
+        tolerance *= 0.5
 
 
 class _Watch:
@@ -217,6 +239,7 @@ def nearest_neighbour_distances(structure: Structure, *, cutoff_A: float) -> NDA
 
 def _result(structure: Structure, atoms: AseAtoms, watch: _Watch, converged: bool, cell: bool) -> Relaxation:
     final = to_structure(atoms, site_properties=structure.site_properties)
+    final.properties = dict(structure.properties)
     nearest = nearest_neighbour_distances(final, cutoff_A=watch.rules.isolation_A)
     if not np.isfinite(nearest).all():
         lost = int(np.argmax(nearest))
