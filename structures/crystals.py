@@ -173,7 +173,7 @@ def formula_volume(name_or_formula: str) -> float | None:
     """Give the cell volume per formula unit in Å^3, at room temperature; None when no crystal matches.
 
     A crystal's name gives the volume per formula unit as tabulated; a formula gives the volume of
-    that amount of matter in the first tabulated crystal of the same composition (Li2Ti2O6 counts
+    that amount of matter in the first tabulated crystal of the same composition (Li4Ti2O6 counts
     twice Li2TiO3). Layered LiNixCoyMnzO2 that is not tabulated follows Vegard's rule.
 
     >>> formula_volume("LiAu") is None

@@ -19,7 +19,10 @@ OXYGEN_HEIGHT = 0.2415
 """z of O on 6c: between the CHGNet values of LiNiO2 (0.2426) and LiCoO2 (0.2416); see data/crystals.yaml."""
 
 LARGEST_DENOMINATOR = 100
+EXACT_TOLERANCE = 2e-6
+SIMPLE_DENOMINATOR = 12
 FRACTION_TOLERANCE = 1e-3
+"""0.333 and 0.334 are read as 1/3: fractions with denominators up to 12 may be rounded this much; others not."""
 
 
 def vegard_lattice(nickel: float, cobalt: float, manganese: float) -> tuple[float, float]:
@@ -43,12 +46,15 @@ def _fraction(name: str, value: float) -> Fraction:
             f"{name} content {value:g} lies outside 0 to 1; give moles per formula unit Li_xMO2"
         )
     exact = Fraction(value).limit_denominator(LARGEST_DENOMINATOR)
-    if abs(float(exact) - value) > FRACTION_TOLERANCE:
-        raise CompositionError(
-            f"{name} content {value:g} is not a fraction with a denominator up to {LARGEST_DENOMINATOR};"
-            f" the nearest is {exact}"
-        )
-    return exact
+    if abs(float(exact) - value) <= EXACT_TOLERANCE:
+        return exact
+    rounded = Fraction(value).limit_denominator(SIMPLE_DENOMINATOR)
+    if abs(float(rounded) - value) <= FRACTION_TOLERANCE:
+        return rounded
+    raise CompositionError(
+        f"{name} content {value:g} is not a fraction with a denominator up to {LARGEST_DENOMINATOR}, so no cell of"
+        f" practical size holds it; the nearest is {exact} = {float(exact):.6f}"
+    )
 
 
 def _contents(nickel: float, cobalt: float, manganese: float, lithium: float) -> list[Fraction]:
