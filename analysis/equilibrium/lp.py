@@ -264,6 +264,8 @@ def make_problem(
     gases = {library.gas(formula).name: pressure for formula, pressure in pressures_bar.items()}
     rows = set(elements).union(*(parse_formula(formula) for formula in pressures_bar))
     used = library.restricted(exclude=exclude).with_phases(*extra).restricted(elements=rows)
+    if not used.phases:
+        raise CompositionError(f"no phase among those in use is made of {', '.join(sorted(rows))} alone")
     for name in gases:
         if name not in used:
             raise InputError(f"gas {name} is both open and excluded; choose one")

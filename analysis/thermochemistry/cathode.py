@@ -238,7 +238,8 @@ class CathodeModel:
             See :meth:`excess_gibbs`.
         """
         content, temperature = _grid(u, temperature_K)
-        return self._excess(phase)(content, temperature)[0] + R * temperature[:, None] * ideal_mixing(content)
+        mixing = R * temperature[:, None] * ideal_mixing(content)
+        return np.asarray(self._excess(phase)(content, temperature)[0] + mixing, dtype=np.float64)
 
     def oxygen_per_metal(self, phase: CathodePhase, u: ArrayLike) -> FloatArray:
         """Oxygen atoms per metal, same shape as ``u``.
@@ -282,7 +283,8 @@ class CathodeModel:
         }
         oxygen = self.oxygen_potential(temperature, pO2_bar)[:, None]
         lithium = slope - oxygen_slopes[phase] * oxygen
-        return 2.0 * lithium + oxygen - self._gibbs("Li2O", temperature)[:, None]
+        lithia = self._gibbs("Li2O", temperature)[:, None]
+        return np.asarray(2.0 * lithium + oxygen - lithia, dtype=np.float64)
 
     def oxygen_potential(self, temperature_K: ArrayLike, pO2_bar: ArrayLike) -> FloatArray:
         """mu_O = (G_O2 + R T ln pO2) / 2 in J/mol O, shape [nT].
@@ -295,7 +297,7 @@ class CathodeModel:
         temperature = _temperatures(temperature_K)
         pressure = np.asarray(pO2_bar, dtype=np.float64)
         if np.any(pressure <= 0.0) or not np.all(np.isfinite(pressure)):
-            raise InputError(f"oxygen pressure must be positive, in bar; got {pO2_bar}")
+            raise InputError(f"oxygen pressure must be positive, in bar; got {pressure}")
         standard = self.library.gas("O2").gibbs(temperature)
         return np.asarray((standard + R * temperature * np.log(pressure)) / 2.0, dtype=np.float64)
 
@@ -324,7 +326,7 @@ class CathodeModel:
 def _temperatures(temperature_K: ArrayLike) -> FloatArray:
     temperature = np.atleast_1d(np.asarray(temperature_K, dtype=np.float64))
     if np.any(temperature <= 0.0) or not np.all(np.isfinite(temperature)):
-        raise InputError(f"temperature must be positive, in K; got {temperature_K}")
+        raise InputError(f"temperature must be positive, in K; got {temperature}")
     return temperature
 
 

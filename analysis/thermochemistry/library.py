@@ -237,7 +237,7 @@ class PhaseLibrary:
         """G of all phases at 1 bar, J/mol; shape [*temperature shape, phases] in the order of :attr:`names`."""
         temperature = np.asarray(temperature_K, dtype=np.float64)
         if not np.all(np.isfinite(temperature)) or np.any(temperature <= 0.0):
-            raise InputError(f"temperature must be positive, in K; got {temperature_K}")
+            raise InputError(f"temperature must be positive, in K; got {temperature}")
         return np.stack([phase.gibbs(temperature) for phase in self.phases], axis=-1)
 
     def to_dict(self) -> dict[str, Any]:

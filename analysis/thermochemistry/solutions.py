@@ -34,7 +34,7 @@ METALS = ("Ni", "Co", "Mn")
 def mixing_entropy(fractions: Mapping[str, float] | list[float]) -> float:
     """Ideal entropy -R sum x ln x of one site, J/mol/K."""
     values = list(fractions.values()) if isinstance(fractions, Mapping) else fractions
-    return -R * sum(x * log(x) for x in values if x > 0.0)
+    return float(-R * sum(x * log(x) for x in values if x > 0.0))
 
 
 def _number(value: float) -> str:
