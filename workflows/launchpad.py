@@ -104,12 +104,15 @@ def _open_server(launchpad_class: Any, uri: str, log_level: str) -> Any:
 
     options = {} if "serverSelectionTimeoutMS" in uri else {"serverSelectionTimeoutMS": SERVER_TIMEOUT_MS}
     name = urlsplit(uri).path.strip("/") or DATABASE_NAME
+    launchpad = None
     try:
         launchpad = launchpad_class(
             host=uri, name=name, uri_mode=True, strm_lvl=log_level, mongoclient_kwargs=options
         )
         launchpad.connection.admin.command("ping")
     except PyMongoError as exc:
+        if launchpad is not None:
+            launchpad.connection.close()
         shown = _without_password(uri)
         raise StorageError(f"no MongoDB server can be used at '{shown}': {str(exc).split(',')[0]}") from exc
     return launchpad
