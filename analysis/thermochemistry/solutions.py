@@ -38,7 +38,7 @@ def mixing_entropy(fractions: Mapping[str, float] | list[float]) -> float:
 
 
 def _number(value: float) -> str:
-    return "" if abs(value - 1.0) < 1e-12 else f"{value:.10g}"
+    return "" if abs(value - 1.0) < 1e-10 else f"{value:.10f}".rstrip("0").rstrip(".")
 
 
 def layered_formula(fractions: Mapping[str, float]) -> str:
@@ -144,28 +144,51 @@ def nasicon_phase(library: PhaseLibrary, aluminium: float) -> Phase:
     )
 
 
+def _near_miss(composition: Mapping[str, float], expected: Mapping[str, float]) -> str | None:
+    """Describe the element that is furthest from ``expected`` if all are within 10 %; None if it is another phase."""
+    off = {e: abs(composition[e] / n - 1.0) for e, n in expected.items()}
+    worst = max(off, key=lambda element: off[element])
+    if off[worst] > 0.1:
+        return None
+    return f"{worst} is {composition[worst]:.6g}, expected {expected[worst]:.6g}"
+
+
+def _layered(library: PhaseLibrary, composition: Mapping[str, float]) -> Phase | None:
+    metal = sum(composition.get(m, 0.0) for m in METALS)
+    if abs(composition["Li"] / metal - 1.0) > TOLERANCE or abs(composition["O"] / metal - 2.0) > TOLERANCE:
+        miss = _near_miss(composition, {"Li": metal, "O": 2.0 * metal})
+        if miss is None:
+            return None
+        raise CompositionError(
+            f"a layered LiMO2 needs one Li and two O per metal to five digits: {miss}; write out all digits of the metals"
+        )
+    nickel, cobalt, manganese = (composition.get(m, 0.0) / metal for m in METALS)
+    return layered_phase(library, nickel=nickel, cobalt=cobalt, manganese=manganese)
+
+
+def _nasicon(library: PhaseLibrary, composition: Mapping[str, float]) -> Phase | None:
+    unit = composition["P"] / 3.0
+    x = composition["Al"] / unit
+    expected = {"Li": (1.0 + x) * unit, "Ti": (2.0 - x) * unit, "O": 12.0 * unit}
+    if all(abs(composition[e] - n) <= TOLERANCE * unit for e, n in expected.items()):
+        return nasicon_phase(library, x)
+    miss = _near_miss(composition, expected)
+    if miss is None:
+        return None
+    raise CompositionError(f"LATP must be Li(1+x)Al(x)Ti(2-x)(PO4)3 with one x, here x = {x:g}: {miss}")
+
+
 def solution_phase(library: PhaseLibrary, composition: Mapping[str, float]) -> Phase | None:
     """Recognise a layered LiMO2 or a LATP composition and make its phase; None for anything else.
 
     Raises
     ------
     CompositionError
-        The composition belongs to a model but lies outside its range.
+        The composition belongs to a model but lies outside its range, or misses its formula by less than 10 %.
     """
     elements = set(composition)
     if elements >= {"Li", "O"} and elements & set(METALS) and elements <= {"Li", "O", *METALS}:
-        metal = sum(composition.get(m, 0.0) for m in METALS)
-        if (
-            abs(composition["Li"] / metal - 1.0) > TOLERANCE
-            or abs(composition["O"] / metal - 2.0) > TOLERANCE
-        ):
-            return None
-        nickel, cobalt, manganese = (composition.get(m, 0.0) / metal for m in METALS)
-        return layered_phase(library, nickel=nickel, cobalt=cobalt, manganese=manganese)
+        return _layered(library, composition)
     if elements == {"Li", "Al", "Ti", "P", "O"}:
-        unit = composition["P"] / 3.0
-        x = composition["Al"] / unit
-        expected = {"Li": 1.0 + x, "Ti": 2.0 - x, "O": 12.0}
-        if all(abs(composition[e] / unit - n) <= TOLERANCE for e, n in expected.items()):
-            return nasicon_phase(library, x)
+        return _nasicon(library, composition)
     return None

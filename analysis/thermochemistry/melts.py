@@ -1,0 +1,147 @@
+"""The LiOH-Li2CO3 melt, and the measured gas pressures over both salts.
+
+Liquidus of a regular solution (W = 0: ideal) without solid solubility, y the mole fraction of Li2CO3 in the melt:
+
+    ln(1 - y) + W y^2 / RT = -(dH_LiOH / R) (1/T - 1/T_LiOH),   ln y + W (1-y)^2 / RT = -(dH_Li2CO3 / R) (1/T - 1/T_Li2CO3)
+
+The share of melt follows from the lever rule. The pure-compound tables miss two measured effects, which are kept here
+as functions of their own: the water pressure over LiOH + Li2O (the NASA polynomials are 2.5 to 2.9 times too high) and
+the solubility of Li2O in molten Li2CO3. Parameters: ``data/thermochemistry.yaml`` under ``melts``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.constants import R
+
+from cosinter.analysis.thermochemistry.functions import FloatArray
+from cosinter.data.exceptions import InputError
+from cosinter.data.tables import load_table
+
+
+@dataclass(frozen=True)
+class SaltMelt:
+    """Melting of a LiOH-Li2CO3 mixture.
+
+    Attributes
+    ----------
+    hydroxide_K, carbonate_K : melting points, K
+    hydroxide_J, carbonate_J : enthalpies of fusion, J/mol
+    interaction_J : regular-solution parameter W of the melt, J/mol; it must lie between -4 and 4 kJ/mol
+    """
+
+    hydroxide_K: float
+    hydroxide_J: float
+    carbonate_K: float
+    carbonate_J: float
+    interaction_J: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.hydroxide_K, self.hydroxide_J, self.carbonate_K, self.carbonate_J) <= 0.0:
+            raise InputError("melting points and enthalpies of fusion must be positive")
+        if abs(self.interaction_J) > 4e3:
+            raise InputError(
+                f"interaction of the melt must lie between -4000 and 4000 J/mol; got {self.interaction_J:g}"
+            )
+
+    def _solubility(self, temperature: FloatArray, melting: float, heat: float) -> FloatArray:
+        """Mole fraction of a salt in the melt that is saturated with its solid; 1 above its melting point."""
+        ideal = -heat / R * (1.0 / temperature - 1.0 / melting)
+        fraction = np.exp(np.minimum(ideal, 0.0))
+        for _ in range(60):
+            correction = self.interaction_J * (1.0 - fraction) ** 2 / (R * temperature)
+            fraction = np.exp(np.minimum(ideal - correction, 0.0))
+        return np.where(temperature >= melting, 1.0, fraction)
+
+    def hydroxide_liquidus(self, temperature_K: ArrayLike) -> FloatArray:
+        """Mole fraction of Li2CO3 in the melt saturated with solid LiOH, same shape as ``temperature_K``."""
+        temperature = _positive(temperature_K)
+        return 1.0 - self._solubility(temperature, self.hydroxide_K, self.hydroxide_J)
+
+    def carbonate_liquidus(self, temperature_K: ArrayLike) -> FloatArray:
+        """Mole fraction of Li2CO3 in the melt saturated with solid Li2CO3, same shape as ``temperature_K``."""
+        return self._solubility(_positive(temperature_K), self.carbonate_K, self.carbonate_J)
+
+    def eutectic(self) -> tuple[float, float]:
+        """Temperature (K) and mole fraction of Li2CO3 of the eutectic."""
+        from scipy.optimize import brentq
+
+        def gap(temperature: float) -> float:
+            return float(self.carbonate_liquidus(temperature) - self.hydroxide_liquidus(temperature))
+
+        temperature = float(
+            brentq(gap, 0.3 * self.hydroxide_K, min(self.hydroxide_K, self.carbonate_K), xtol=1e-10)
+        )
+        return temperature, float(self.carbonate_liquidus(temperature))
+
+    def liquid_fraction(self, temperature_K: ArrayLike, carbonate_fraction: ArrayLike) -> FloatArray:
+        """Mole share of melt by the lever rule; ``temperature_K`` and ``carbonate_fraction`` broadcast.
+
+        Raises
+        ------
+        InputError
+            A temperature is not positive, or a fraction lies outside 0 to 1.
+        """
+        temperature, x = np.broadcast_arrays(
+            _positive(temperature_K), np.asarray(carbonate_fraction, dtype=np.float64)
+        )
+        if np.any((x < 0.0) | (x > 1.0)):
+            raise InputError("carbonate fraction of the salt must lie between 0 and 1")
+        low, high = self.hydroxide_liquidus(temperature), self.carbonate_liquidus(temperature)
+        poor = np.where(x < low, x / np.where(low > 0.0, low, 1.0), 1.0)
+        rich = np.where(x > high, (1.0 - x) / np.where(high < 1.0, 1.0 - high, 1.0), poor)
+        return np.where(temperature < self.eutectic()[0], 0.0, rich)
+
+
+def _positive(temperature_K: ArrayLike) -> FloatArray:
+    temperature = np.asarray(temperature_K, dtype=np.float64)
+    if np.any(temperature <= 0.0) or not np.all(np.isfinite(temperature)):
+        raise InputError(f"temperature must be positive, in K; got {temperature}")
+    return temperature
+
+
+def salt_melt() -> SaltMelt:
+    """Load the LiOH-Li2CO3 melt of ``data/thermochemistry.yaml``."""
+    table = load_table("thermochemistry")["melts"]
+    hydroxide, carbonate = table["fusion"]["LiOH"], table["fusion"]["Li2CO3"]
+    return SaltMelt(
+        hydroxide_K=hydroxide["T"],
+        hydroxide_J=hydroxide["dH"] * 1e3,
+        carbonate_K=carbonate["T"],
+        carbonate_J=carbonate["dH"] * 1e3,
+        interaction_J=table["excess_enthalpy"]["value"] * 1e3,
+    )
+
+
+def water_pressure(temperature_K: ArrayLike) -> FloatArray:
+    """Equilibrium H2O pressure over LiOH + Li2O(s), bar, same shape as ``temperature_K``.
+
+    log10(p/Pa) = -A/T + B with one branch for solid and one for molten LiOH, joined where they cross
+    (measured 601 to 820 K; continued outside).
+    """
+    temperature = _positive(temperature_K)
+    record = load_table("thermochemistry")["melts"]["water_over_lioh"]
+    solid, melt = (record[key]["B"] - record[key]["A"] / temperature for key in ("solid", "melt"))
+    return np.asarray(10.0 ** np.minimum(solid, melt) * 1e-5, dtype=np.float64)
+
+
+def lithia_in_carbonate(temperature_K: ArrayLike, *, pCO2_bar: ArrayLike) -> FloatArray:
+    """Mole fraction of Li2O dissolved in molten Li2CO3 under CO2, at most 1.
+
+    x = exp[-(dH - T dS)/RT] / pCO2, Kaplan, Wachtel, Lubomirsky (2011), 998 to 1248 K, x below 0.06.
+
+    Raises
+    ------
+    InputError
+        A temperature or pressure is not positive.
+    """
+    temperature, pressure = _positive(temperature_K), np.asarray(pCO2_bar, dtype=np.float64)
+    if np.any(pressure <= 0.0):
+        raise InputError(f"pressure of CO2 must be positive, in bar; got {pressure}")
+    record = load_table("thermochemistry")["melts"]["carbonate_dissociation"]
+    change = record["dH"]["value"] * 1e3 - temperature * record["dS"]["value"]
+    fraction = np.exp(-change / (R * temperature)) / pressure
+    return np.asarray(np.minimum(fraction, 1.0), dtype=np.float64)
