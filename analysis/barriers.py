@@ -59,6 +59,10 @@ class HopPath(Protocol):
     def hop_length_A(self) -> float:  # noqa: N802
         """Length of the hop in Å."""
 
+    @property
+    def via(self) -> tuple[float, float, float] | None:
+        """Fractional coordinates of a site on the way, or None."""
+
 
 @dataclass(frozen=True)
 class PathImage:
@@ -114,7 +118,7 @@ def barrier(
     path: HopPath,
     calculator: Any,
     *,
-    images: int = 5,
+    images: int | None = None,
     force_tolerance: float = 0.05,
     plain_tolerance: float = 0.15,
     endpoint_tolerance: float = 0.02,
@@ -126,8 +130,8 @@ def barrier(
 ) -> Barrier:
     """Find the saddle of a hop by the climbing-image nudged elastic band.
 
-    Both ends are relaxed, an image-dependent pair potential lays the first band (Smidstrup et al. 2014,
-    doi:10.1063/1.4878664), which is relaxed with improved tangents (Henkelman and Jónsson 2000,
+    Both ends are relaxed; the first band leads over ``path.via`` or, without one, follows the image-dependent
+    pair potential (Smidstrup et al. 2014, doi:10.1063/1.4878664). It is relaxed with improved tangents (Henkelman and Jónsson 2000,
     doi:10.1063/1.1323224) to ``plain_tolerance`` and then with a climbing image (Henkelman et al. 2000,
     doi:10.1063/1.1329672) to ``force_tolerance``.
 
@@ -136,7 +140,7 @@ def barrier(
     path
         Start and end with the same order of sites; the ends may differ in energy.
     images
-        Images between the ends.
+        Images between the ends; one per 0.9 Å of hop, odd and at least 5, if not given.
     force_tolerance, plain_tolerance, endpoint_tolerance
         Residual forces, eV/Å.
     max_steps
@@ -163,7 +167,8 @@ def barrier(
     start = _end(path.initial, calculator, path, endpoint_tolerance, relax_cell)
     moved = _in_cell_of(path.final, start.structure)
     end = _end(moved, calculator, path, endpoint_tolerance, False)
-    band = _lay_band(start, end, images, calculator, path=path, spring=spring_eV_per_A2)
+    count = _default_images(path.hop_length_A) if images is None else images
+    band = _lay_band(start, end, count, calculator, path=path, spring=spring_eV_per_A2)
     watch = _BandWatch(band, calculator, path.name, on_step)
     with calculator_errors(calculator):
         done = watch.run("plain", plain_tolerance, max_steps)
@@ -178,8 +183,12 @@ def barrier(
     return _result(path, band, watch, done, relax_cell)
 
 
-def _check(path: HopPath, images: int, force_tolerance: float, plain_tolerance: float) -> None:
-    if images < 1:
+def _default_images(hop_length_A: float) -> int:
+    return max(5, 2 * round(hop_length_A / 1.8) + 1)
+
+
+def _check(path: HopPath, images: int | None, force_tolerance: float, plain_tolerance: float) -> None:
+    if images is not None and images < 1:
         raise InputError(f"images is {images}, allowed is 1 or more")
     if not 0.0 < force_tolerance <= plain_tolerance:
         raise InputError(
@@ -232,7 +241,11 @@ def _lay_band(
         )
     chain = [first, *(first.copy() for _ in range(images)), last]
     band: Any = NEB(chain, k=spring, method="improvedtangent", allow_shared_calculator=True)  # type: ignore[no-untyped-call]
-    band.interpolate(method="idpp", mic=False)
+    if path.via is None:
+        band.interpolate(method="idpp", mic=False)
+    else:
+        band.interpolate(mic=False)
+        _lead_over(chain, path)
     for atoms in chain[1:-1]:
         atoms.calc = calculator
     for atoms in (first, last):
@@ -240,6 +253,18 @@ def _lay_band(
         stored = SinglePointCalculator(atoms, energy=energy, forces=forces)  # type: ignore[no-untyped-call]
         atoms.calc = stored
     return band
+
+
+def _lead_over(chain: list[AseAtoms], path: HopPath) -> None:
+    """Bend the way of the mobile ion over ``path.via``: two straight legs, images evenly spaced on them."""
+    ends = [atoms.positions[path.mobile_index].copy() for atoms in (chain[0], chain[-1])]
+    first, last = (path.initial[path.mobile_index].frac_coords, path.final[path.mobile_index].frac_coords)
+    bend = (np.asarray(path.via) - (first + last) / 2.0) @ chain[0].cell.array
+    middle = (ends[0] + ends[1]) / 2.0 + bend
+    track = np.array([ends[0], middle, ends[1]])
+    marks = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(track, axis=0), axis=1))])
+    for atoms, way in zip(chain, np.linspace(0.0, marks[-1], len(chain)), strict=True):
+        atoms.positions[path.mobile_index] = [np.interp(way, marks, track[:, axis]) for axis in range(3)]
 
 
 def _displacements(first: AseAtoms, last: AseAtoms) -> Any:

@@ -151,7 +151,7 @@ def layered_oxide(
             f" the smallest that fits is {fitting[0]}x{fitting[1]}x{fitting[2]}"
         )
     ni, co, mn, li = (int(n) for n in numbers)
-    cell = _parent(vegard_lattice(*(float(x) for x in contents[:3]))) * cells
+    cell = layered_parent(vegard_lattice(*(float(x) for x in contents[:3]))) * cells
     lithium_sites = tuple(i for i, s in enumerate(cell) if s.specie.symbol == "Li")
     metal_sites = tuple(i for i, s in enumerate(cell) if s.specie.symbol == "Ni")
     ions = arrange(
@@ -172,7 +172,8 @@ def layered_oxide(
     return result
 
 
-def _parent(lattice: tuple[float, float]) -> Structure:
+def layered_parent(lattice: tuple[float, float]) -> Structure:
+    """Build the 12-atom hexagonal cell of LiNiO2 (R-3m, Ni3+) with the lattice (a, c) in Å."""
     from pymatgen.core import Lattice, Structure
 
     return Structure.from_spacegroup(

@@ -121,7 +121,7 @@ def layered_diffusivity(barriers: list[Mapping[str, Any]]) -> Arrhenius | None:
                 hop_length_m=found["hop_length_A"] * 1e-10,
                 neighbours=6,
                 dimensionality=2,
-                source=f"climbing-image NEB, {found['path']}, {found['calculator']['name']}",
+                source=f"climbing-image NEB, {found['path']}, {found["calculator"]["model"]}",
             )
     return None
 
