@@ -161,8 +161,16 @@ def _interpolate(problem: LinearProblem, low: Kink, high: Kink, x: float) -> Flo
 
 
 @dataclass(frozen=True, eq=False)
-class _Line:
-    """The mixing line in numbers: element vectors and free energies of both reactants."""
+class MixingLine:
+    """The mixing line in numbers.
+
+    Attributes
+    ----------
+    problem : the linear program
+    first, second : reactants A and B
+    vectors : atoms of A and of B, mol, shape [elements] each
+    gibbs : G of A and of B, J/mol
+    """
 
     problem: LinearProblem
     first: Phase
@@ -171,9 +179,11 @@ class _Line:
     gibbs: tuple[float, float]
 
     def mixture(self, x: float) -> FloatArray:
+        """Atoms of x A + (1 - x) B, mol, shape [elements]."""
         return x * self.vectors[0] + (1.0 - x) * self.vectors[1]
 
     def tangent(self, x: float) -> tuple[float, float]:
+        """dG(x) and a slope of it from the duals, J per mole of mixture."""
         amounts, potentials, _ = self.problem.solve(self.mixture(x))
         value = float(self.problem.costs @ amounts) - x * self.gibbs[0] - (1.0 - x) * self.gibbs[1]
         slope = float(potentials @ (self.vectors[0] - self.vectors[1])) - self.gibbs[0] + self.gibbs[1]
@@ -240,7 +250,7 @@ def make_line(
     temperature_K: float,
     pressures_bar: Mapping[str, float],
     exclude: Iterable[str] = (),
-) -> _Line:
+) -> MixingLine:
     """Set up the mixing line of two reactants; names and formulas mean their stable form at ``temperature_K``.
 
     Raises
@@ -259,7 +269,7 @@ def make_line(
         exclude=exclude,
         extra=[phase for phase in (a, b) if phase.name not in library],
     )
-    return _Line(
+    return MixingLine(
         problem=problem,
         first=a,
         second=b,
@@ -268,7 +278,7 @@ def make_line(
     )
 
 
-def solve_line(line: _Line) -> list[tuple[float, FloatArray]]:
+def solve_line(line: MixingLine) -> list[tuple[float, FloatArray]]:
     """Find every kink of a mixing line, ends included: [(mole fraction of the first, amounts [phases] in mol)].
 
     Raises

@@ -7,7 +7,7 @@ The elements themselves therefore have G = -T S at 298.15 K. Data and sources: `
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
@@ -57,6 +57,9 @@ class Phase:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "composition", parse_formula(self.formula))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Phase, tuple(getattr(self, item.name) for item in fields(self) if item.init)
 
     @property
     def atoms(self) -> float:
@@ -124,6 +127,9 @@ class PhaseLibrary:
         self._phases = MappingProxyType({phase.name: phase for phase in phases})
         self._aliases = MappingProxyType(dict(aliases or {}))
         self._lower = {name.lower(): name for name in self._phases}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.phases, dict(self._aliases))
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -256,6 +262,10 @@ class PhaseLibrary:
             }
             for phase in self.phases
         }
+
+
+def _rebuild(phases: tuple[Phase, ...], aliases: dict[str, str]) -> PhaseLibrary:
+    return PhaseLibrary(phases, aliases=aliases)
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -325,3 +327,10 @@ def test_phases_know_their_range() -> None:
     assert float(lipo3.gibbs_uncertainty(298.15)) == pytest.approx(lipo3.uncertainty_J_per_mol)
     assert float(lipo3.gibbs_uncertainty(900.0)) > lipo3.uncertainty_J_per_mol
     assert LIBRARY.to_dict()["LiPO3"]["H298_kJ_per_mol"] == pytest.approx(-1255.6)
+
+
+def test_library_and_phases_survive_a_process_boundary() -> None:
+    copy = pickle.loads(pickle.dumps(LIBRARY))  # own data, for worker processes
+    assert copy.names == LIBRARY.names
+    np.testing.assert_array_equal(copy.gibbs(900.0), LIBRARY.gibbs(900.0))
+    assert copy.phase("ltp").name == LIBRARY.phase("ltp").name
