@@ -6,7 +6,9 @@ model is checked after it is built; nothing is trusted from the match alone.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -208,6 +210,14 @@ def _label(structure: Structure) -> str:
     return str(structure.composition.element_composition.reduced_formula)
 
 
+@contextmanager
+def _without_spglib_notice() -> Iterator[None]:
+    """Silence one notice that spglib addresses to its callers (pymatgen), which users cannot act on."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Set OLD_ERROR_HANDLING", DeprecationWarning)
+        yield
+
+
 @lru_cache(maxsize=16)
 def _builder(
     film: str, substrate: str, film_miller: Miller, substrate_miller: Miller, limits: tuple[float, ...]
@@ -220,15 +230,16 @@ def _builder(
     area, length, angle = limits
     matcher: Any = ZSLGenerator  # has no annotations
     try:
-        builder = CoherentInterfaceBuilder(
-            substrate_structure=Structure.from_str(substrate, "json"),
-            film_structure=Structure.from_str(film, "json"),
-            film_miller=film_miller,
-            substrate_miller=substrate_miller,
-            zslgen=matcher(max_area=area, max_length_tol=length, max_angle_tol=angle),
-            label_index=True,
-            filter_out_sym_slabs=False,
-        )
+        with _without_spglib_notice():
+            builder = CoherentInterfaceBuilder(
+                substrate_structure=Structure.from_str(substrate, "json"),
+                film_structure=Structure.from_str(film, "json"),
+                film_miller=film_miller,
+                substrate_miller=substrate_miller,
+                zslgen=matcher(max_area=area, max_length_tol=length, max_angle_tol=angle),
+                label_index=True,
+                filter_out_sym_slabs=False,
+            )
     except (ValueError, IndexError, ArithmeticError, np.linalg.LinAlgError) as error:
         raise StructureError(
             f"slabs of the planes {film_miller} and {substrate_miller} cannot be matched ({error}); try other planes"
@@ -298,7 +309,8 @@ def _models(
     for termination in builder.terminations:
         builder.zsl_matches = [match["match"]]
         try:
-            built = list(builder.get_interfaces(termination, gap=gap, vacuum_over_film=gap, **size))
+            with _without_spglib_notice():
+                built = list(builder.get_interfaces(termination, gap=gap, vacuum_over_film=gap, **size))
         except (ValueError, IndexError, ArithmeticError, np.linalg.LinAlgError):
             continue  # this pair of surfaces has another periodicity than the match
         finally:

@@ -92,7 +92,7 @@ def layered_hop(
     start = _lithium_site(structure, lithium_index)
     vectors = _layer_neighbours(structure, start)
     index, step = vectors[0]
-    formula = structure.composition.element_composition.reduced_formula
+    formula = _label(structure)
     if mechanism == "single":
         return _path(
             structure,
@@ -141,7 +141,7 @@ def nasicon_hop(host: str = "ltp", *, seed: int = 0) -> MigrationPath:
         raise UnknownNameError("NASICON host", host, ("ltp", "latp"))
     structure = build(host, seed=seed)
     start, index, step, via = _m1_pair(structure)
-    formula = structure.composition.element_composition.reduced_formula
+    formula = _label(structure)
     return _path(
         structure,
         (start, index, step),
@@ -172,7 +172,7 @@ def vacancy_hop(structure: Structure, *, start: int, step: FloatArray) -> Migrat
         )
     neighbour = min(found, key=lambda n: float(n.nn_distance))
     vector = np.asarray(neighbour.coords - structure[start].coords)
-    formula = structure.composition.element_composition.reduced_formula
+    formula = _label(structure)
     return _path(
         structure,
         (start, int(neighbour.index), vector),
@@ -201,7 +201,7 @@ def _path(
     final.replace(mobile, initial[mobile].species, target, properties=dict(initial[mobile].properties))
     return MigrationPath(
         name=name,
-        host=structure.composition.element_composition.reduced_formula,
+        host=_label(structure),
         initial=initial,
         final=final,
         mobile_index=mobile,
@@ -211,6 +211,15 @@ def _path(
         via=None if via is None else (float(via[0]), float(via[1]), float(via[2])),
         note=note,
     )
+
+
+def _label(structure: Structure) -> str:
+    """Formula per two oxygens for a layered oxide, the reduced formula otherwise."""
+    elements = structure.composition.element_composition
+    if {el.symbol for el in elements} <= {"Li", "Ni", "Co", "Mn", "O"} and elements["O"]:
+        amounts = ((el, 2.0 * elements[el] / elements["O"]) for el in ("Li", "Ni", "Co", "Mn", "O"))
+        return "".join(f"{el}{'' if abs(n - 1.0) < 1e-9 else f'{n:.3g}'}" for el, n in amounts if n)
+    return str(elements.reduced_formula)
 
 
 def _wide_host(formula: str, seed: int) -> Structure:
