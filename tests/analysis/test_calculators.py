@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -19,6 +22,8 @@ from cosinter.analysis.calculators import (
     to_structure,
     uncertainty_of,
 )
+from cosinter.analysis.lammps_engine import pmmcs_ions
+from cosinter.analysis.relaxation import relax
 from cosinter.data.exceptions import (
     EngineError,
     InputError,
@@ -27,6 +32,7 @@ from cosinter.data.exceptions import (
     UnknownNameError,
 )
 from cosinter.data.tables import load_table
+from cosinter.structures.named import build
 
 
 def nickel_oxide() -> Structure:
@@ -171,3 +177,56 @@ def test_every_row_of_the_table_is_documented() -> None:
             assert row["unit"]
             assert row["source"]
             assert row["kind"] in ("measured", "computed", "assumed", "fitted")
+
+
+def load_fit_script() -> ModuleType:
+    path = Path(__file__).parents[2] / "benchmarks" / "fit_pmmcs_x.py"
+    spec = importlib.util.spec_from_file_location("fit_pmmcs_x", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("label", ["Co3+", "Ni3+", "Mn3+", "Mn4+"])
+def test_the_fitted_ions_meet_their_targets_as_tabulated(label: str) -> None:
+    script = load_fit_script()
+    table = load_table("potentials")["pmmcs"]
+    ion = next(ion for ion in pmmcs_ions().values() if ion.label == label)
+    assert ion.source == "cosinter_fit"
+    for residual in script.residuals(ion):
+        row = table["fit_targets"][label][residual.crystal]
+        # force and stress tolerances of the relaxation leave 0.05 % and 0.003 Å
+        assert residual.lattice_percent == pytest.approx(row["lattice_percent"], abs=0.05)
+        assert residual.oxygen_rms_A == pytest.approx(row["oxygen_rms_A"], abs=0.003)
+        assert max(abs(change) for change in residual.lattice_percent) < 1.1  # as stated under accuracy
+
+
+@pytest.mark.slow
+def test_a_refit_does_not_get_worse() -> None:
+    script = load_fit_script()
+    start = pmmcs_ions()["Ni", 3]
+    before = sum(one.misfit for one in script.residuals(start))
+    after = sum(one.misfit for one in script.residuals(script.refit(start, steps=25)))
+    assert after <= before
+
+
+@pytest.mark.slow
+def test_lattice_errors_are_those_tabulated() -> None:
+    table = load_table("potentials")["pmmcs"]["lattice_errors"]
+    calculator = make_calculator("pmmcs")
+    for name, row in table["rows"].items():
+        result = relax(build(name), calculator, strict=True)
+        changes = (*result.lattice_change_percent, result.volume_change_percent)
+        assert changes == pytest.approx(row, abs=0.1), name
+
+
+def test_lattice_errors_stay_within_twice_the_stated_uncertainty() -> None:
+    stated = uncertainty_of("pmmcs", "lattice").value
+    assert stated is not None
+    rows = load_table("potentials")["pmmcs"]["lattice_errors"]["rows"].values()
+    errors = np.array([change for row in rows for change in row[:3]])
+    assert np.abs(errors).max() < 2.0 * stated
+    assert np.sqrt((errors**2).mean()) < stated
