@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cosinter.data.exceptions import InputError, StructureError
 from cosinter.structures.crystals import read_formula, resolve
+from cosinter.structures.geometry import angle, planar, plane_normal, translation_residual, von_mises
 from cosinter.structures.layered import METALS, layered_parent, oxidation_counts, vegard_lattice
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def _builder(
     from pymatgen.analysis.interfaces.zsl import ZSLGenerator
     from pymatgen.core import Structure
 
-    area, length, angle = limits
+    area, length, tilt = limits
     matcher: Any = ZSLGenerator  # has no annotations
     try:
         with _without_spglib_notice():
@@ -236,7 +237,7 @@ def _builder(
                 film_structure=Structure.from_str(film, "json"),
                 film_miller=film_miller,
                 substrate_miller=substrate_miller,
-                zslgen=matcher(max_area=area, max_length_tol=length, max_angle_tol=angle),
+                zslgen=matcher(max_area=area, max_length_tol=length, max_angle_tol=tilt),
                 label_index=True,
                 filter_out_sym_slabs=False,
             )
@@ -262,7 +263,7 @@ def _candidates(
     builder = _builder(film, substrate, film_miller, substrate_miller, (area, length, angle))
     distinct: dict[tuple[float, float], dict[str, Any]] = {}
     for match in builder.zsl_matches:
-        strain = 100.0 * _von_mises(np.asarray(match.film_sl_vectors), np.asarray(match.substrate_sl_vectors))
+        strain = 100.0 * von_mises(np.asarray(match.film_sl_vectors), np.asarray(match.substrate_sl_vectors))
         key = (round(float(match.match_area), 2), round(strain, 3))
         distinct.setdefault(key, {"match": match, "area": key[0], "strain": strain, "builder": builder})
     return [distinct[key] for key in sorted(distinct)]
@@ -334,15 +335,15 @@ def _measure(
     film_vectors = np.asarray(match.film_sl_vectors, dtype=float)
     substrate_vectors = np.asarray(match.substrate_sl_vectors, dtype=float)
     cell = structure.lattice.matrix
-    strain = 100.0 * _von_mises(film_vectors, _planar(cell[:2]))
+    strain = 100.0 * von_mises(film_vectors, planar(cell[:2]))
     residual = max(
-        float(np.max(np.abs(_planar(cell[:2]) - _planar(substrate_vectors)))),
-        *(_translation_residual(film, v) for v in film_vectors),
-        *(_translation_residual(substrate, v) for v in substrate_vectors),
+        float(np.max(np.abs(planar(cell[:2]) - planar(substrate_vectors)))),
+        *(translation_residual(film, v) for v in film_vectors),
+        *(translation_residual(substrate, v) for v in substrate_vectors),
     )
-    angle = max(
-        _angle(np.cross(*film_vectors), _plane_normal(film, film_miller)),
-        _angle(np.cross(*substrate_vectors), _plane_normal(substrate, substrate_miller)),
+    tilt = max(
+        angle(np.cross(*film_vectors), plane_normal(film, film_miller)),
+        angle(np.cross(*substrate_vectors), plane_normal(substrate, substrate_miller)),
     )
     distances = structure.distance_matrix + 1e3 * np.eye(len(structure))
     return InterfaceModel(
@@ -356,52 +357,11 @@ def _measure(
         strain_residual_percent=abs(strain - 100.0 * float(reported["von_mises_strain"])),
         area_A2=float(np.linalg.norm(np.cross(cell[0], cell[1]))),
         in_plane_residual_A=residual,
-        normal_angle_deg=angle,
+        normal_angle_deg=tilt,
         min_distance_A=float(distances.min()),
         composition_ok=_compositions_hold(structure, film, substrate),
         atoms=len(structure),
     )
-
-
-def _planar(vectors: FloatArray) -> FloatArray:
-    """Two vectors turned into their plane, the first along x; shape (2, 2)."""
-    a, b = vectors[0], vectors[1]
-    length = float(np.linalg.norm(a))
-    along = float(a @ b) / length
-    height = float(np.linalg.norm(b)) ** 2 - along**2
-    return np.array([[length, 0.0], [along, np.sqrt(max(height, 0.0))]])
-
-
-def _von_mises(start: FloatArray, end: FloatArray) -> float:
-    """Von Mises equivalent sqrt(2/3 e:e) of the Green-Lagrange strain that takes ``start`` to ``end`` (rows, 2 vectors).
-
-    e is the deviator of E = (F^T F - 1)/2 with E_zz = 0.
-    """
-    f = np.linalg.solve(_planar(start), _planar(end)).T
-    green = np.zeros((3, 3))
-    green[:2, :2] = 0.5 * (f.T @ f - np.eye(2))
-    deviator = green - np.eye(3) * np.trace(green) / 3.0
-    return float(np.sqrt(2.0 / 3.0 * np.sum(deviator**2)))
-
-
-def _translation_residual(bulk: Structure, vector: FloatArray) -> float:
-    """Largest distance (Å) by which a shift of the crystal by ``vector`` misses the crystal itself."""
-    shift = bulk.lattice.get_fractional_coords(vector)
-    worst = 0.0
-    for ion in {site.species_string for site in bulk}:
-        sites = np.array([s.frac_coords for s in bulk if s.species_string == ion])
-        worst = max(worst, float(bulk.lattice.get_all_distances(sites + shift, sites).min(axis=1).max()))
-    return worst
-
-
-def _plane_normal(bulk: Structure, miller: Miller) -> FloatArray:
-    return np.asarray(bulk.lattice.reciprocal_lattice.get_cartesian_coords(miller))
-
-
-def _angle(first: FloatArray, second: FloatArray) -> float:
-    """Angle between two lines, degrees."""
-    cross = np.linalg.norm(np.cross(first, second))
-    return float(np.degrees(np.arctan2(cross, abs(float(np.dot(first, second))))))
 
 
 def _part(structure: Structure, label: str) -> Composition:

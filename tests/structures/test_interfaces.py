@@ -104,7 +104,6 @@ def test_zero_plane():
         coherent_interfaces("linio2", "li2o", film_miller=(0, 0, 0), substrate_miller=(0, 0, 1))
 
 
-@pytest.mark.slow
 def test_ncm_latp():
     models = coherent_interfaces(
         "ncm811", "latp", film_miller=(0, 0, 1), substrate_miller=(0, 0, 1), max_area_A2=70, max_models=2
