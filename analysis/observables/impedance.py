@@ -1,0 +1,138 @@
+"""Area-specific resistance of the sintered interface: a clean contact in series with the product layer.
+
+    ASR = ASR_0 + delta/sigma_25C
+
+The layer is a mixture of products. Its conductivity is taken at the upper Hashin-Shtrikman bound, for which the
+best conductor (a phosphate glass) encloses the others; the Bruggeman effective medium, without any preferred
+matrix, is reported beside it as the pessimistic reading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.constants import centi
+
+from cosinter.analysis.parameters import ParameterSet
+from cosinter.data.exceptions import InputError
+
+if TYPE_CHECKING:
+    import xarray
+
+FloatArray = NDArray[np.float64]
+OHM_M2_TO_OHM_CM2 = 1.0 / centi**2
+
+
+@dataclass(frozen=True)
+class InterfaceResistance:
+    """ASR in ohm cm2 of the grain area, its parts, and the standard uncertainty of log10(ASR)."""
+
+    asr_ohm_cm2: float
+    clean_ohm_cm2: float
+    layer_ohm_cm2: float
+    layer_bruggeman_ohm_cm2: float
+    log10_uncertainty: float
+
+
+def _checked(fractions: ArrayLike, conductivities: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    share = np.asarray(fractions, dtype=np.float64)
+    sigma = np.asarray(conductivities, dtype=np.float64)
+    if share.shape != sigma.shape or share.ndim != 1 or np.any(share < 0.0) or not share.sum() > 0.0:
+        raise InputError(
+            f"volume shares {share.tolist()} must be >= 0, not all 0, one per conductivity; mend them"
+        )
+    if np.any(sigma <= 0.0) or not np.all(np.isfinite(sigma)):
+        raise InputError(f"conductivities {sigma.tolist()} S/m must be above 0; mend them")
+    return share / share.sum(), sigma
+
+
+def hashin_shtrikman(fractions: ArrayLike, conductivities: ArrayLike) -> float:
+    """Upper bound of the conductivity of an isotropic mixture, S/m.
+
+    sigma = [sum f_k/(sigma_k + 2 sigma_max)]^-1 - 2 sigma_max over the phases present; Hashin and Shtrikman,
+    J. Appl. Phys. 33 (1962) 3125, doi:10.1063/1.1728579.
+
+    >>> round(hashin_shtrikman([1.0], [3.0]), 12)
+    3.0
+
+    Raises
+    ------
+    InputError
+        Shares are negative or all zero, conductivities not above 0.
+    """
+    share, sigma = _checked(fractions, conductivities)
+    best = float(sigma[share > 0.0].max())
+    ratio = sigma / best
+    return float(best * (1.0 / np.sum(share / (ratio + 2.0)) - 2.0))
+
+
+def bruggeman(fractions: ArrayLike, conductivities: ArrayLike) -> float:
+    """Conductivity of the effective medium in three dimensions, S/m.
+
+    sum f_k (sigma_k - sigma)/(sigma_k + 2 sigma) = 0; Bruggeman, Ann. Phys. 416 (1935) 636,
+    doi:10.1002/andp.19354160705.
+
+    >>> round(bruggeman([0.5, 0.5], [2.0, 2.0]), 12)
+    2.0
+
+    Raises
+    ------
+    InputError
+        See :func:`hashin_shtrikman`.
+    """
+    from scipy.optimize import brentq
+
+    share, sigma = _checked(fractions, conductivities)
+    present = sigma[share > 0.0]
+    low, high = np.log(present.min()), np.log(present.max())
+    if high - low < 1e-12:
+        return float(present[0])
+
+    def residual(log_sigma: float) -> float:
+        ratio = np.exp(np.log(sigma) - log_sigma)
+        return float(np.sum(share * (ratio - 1.0) / (ratio + 2.0)))
+
+    return float(np.exp(brentq(residual, low, high, xtol=1e-13)))
+
+
+def interface_resistance(parameters: ParameterSet, dataset: xarray.Dataset) -> InterfaceResistance:
+    """ASR at 25 C of the interface at the end of a continuum run.
+
+    Needs ``impedance.clean_interface`` (ohm m2) and ``interphase.conductivity`` (S/m per product) besides the
+    ``product_thickness`` and ``interphase_thickness`` of the run. The initial layer counts as product mixture.
+
+    Raises
+    ------
+    InputError
+        The products of the run and of the conductivity table differ in number.
+    UnknownNameError
+        A parameter is missing.
+    """
+    end = dataset.isel(time=-1)
+    volumes = np.asarray(end["product_thickness"], dtype=np.float64)
+    table = parameters.table("interphase.conductivity")
+    sigma = table.array
+    if sigma.shape != volumes.shape:
+        raise InputError(
+            f"interphase.conductivity holds {sigma.size} products, the run {volumes.size}; they must agree"
+        )
+    record = parameters["impedance.clean_interface"]
+    clean = parameters.scalar("impedance.clean_interface") * OHM_M2_TO_OHM_CM2
+    thickness = float(end["interphase_thickness"]) if volumes.sum() > 0.0 else 0.0
+    layer = pessimistic = 0.0
+    if thickness > 0.0:
+        volumes = np.maximum(volumes, 0.0)
+        layer = thickness / hashin_shtrikman(volumes, sigma) * OHM_M2_TO_OHM_CM2
+        pessimistic = thickness / bruggeman(volumes, sigma) * OHM_M2_TO_OHM_CM2
+    spread = np.array([getattr(record, "log10_uncertainty", None) or 0.0, table.uncertainty or 0.0])
+    weights = np.array([clean, layer]) / max(clean + layer, 1e-300)
+    return InterfaceResistance(
+        asr_ohm_cm2=clean + layer,
+        clean_ohm_cm2=clean,
+        layer_ohm_cm2=layer,
+        layer_bruggeman_ohm_cm2=pessimistic,
+        log10_uncertainty=float(np.hypot(*(weights * spread))),
+    )
