@@ -212,16 +212,10 @@ def _preferred_order() -> list[str]:
 
 
 def _layered_volume(wanted: Composition) -> float | None:
-    from cosinter.structures.layered import METALS, vegard_lattice
+    from cosinter.structures.layered import layered_contents, vegard_lattice
 
-    metals = sum(wanted[m] for m in METALS)
-    extra = {el.symbol for el in wanted} - {*METALS, "Li", "O"}
-    if (
-        extra
-        or metals <= 0
-        or abs(wanted["O"] / metals - 2.0) > 1e-3
-        or not 0.0 <= wanted["Li"] / metals <= 1.0
-    ):
+    contents = layered_contents(wanted)
+    if contents is None or contents[3] > 1.0:
         return None
-    a, c = vegard_lattice(*(wanted[m] / metals for m in METALS))
-    return float(3**0.5 / 2.0 * a * a * c / 3.0 * metals)
+    a, c = vegard_lattice(*contents[:3])
+    return float(3**0.5 / 2.0 * a * a * c / 3.0 * wanted["O"] / 2.0)

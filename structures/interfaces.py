@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from cosinter.data.exceptions import InputError, StructureError
 from cosinter.structures.crystals import read_formula, resolve
 from cosinter.structures.geometry import angle, planar, plane_normal, translation_residual, von_mises
-from cosinter.structures.layered import METALS, layered_parent, oxidation_counts, vegard_lattice
+from cosinter.structures.layered import (
+    METALS,
+    layered_contents,
+    layered_parent,
+    nearest_numbers,
+    oxidation_counts,
+    vegard_lattice,
+)
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -189,15 +196,10 @@ def _film(film: Structure | str) -> tuple[Structure, tuple[float, float, float] 
         composition = read_formula(formula)
     except InputError:
         return _named(film), None
-    metals = float(sum(composition[m] for m in METALS))
-    layered = {el.symbol for el in composition} <= {"Li", "O", *METALS} and metals > 0.0
-    if (
-        not layered
-        or abs(composition["O"] / metals - 2.0) > 1e-3
-        or abs(composition["Li"] / metals - 1.0) > 1e-3
-    ):
+    contents = layered_contents(composition)
+    if contents is None or abs(contents[3] - 1.0) > 1e-3:
         return _named(film), None
-    nickel, cobalt, manganese = (float(composition[m]) / metals for m in METALS)
+    nickel, cobalt, manganese, _ = contents
     return layered_parent(vegard_lattice(nickel, cobalt, manganese)), (nickel, cobalt, manganese)
 
 
@@ -396,19 +398,10 @@ def _decorated(
         for i, site in enumerate(model.structure)
         if site.properties["interface_label"] == "film" and site.specie.symbol == "Ni"
     )
-    numbers = _nearest_numbers(contents, len(sites))
+    numbers = nearest_numbers(contents, len(sites))
     ions = arrange(model.structure, [Sublattice(sites, oxidation_counts(numbers, len(sites)))], seed=seed)
     structure = model.structure.copy()
     for index, ion in ions.items():
         structure.replace(index, ion, properties=dict(structure[index].properties))
     shares = "".join(f"{m}{n / len(sites):.3g}" for m, n in zip(METALS, numbers, strict=True) if n)
     return replace(model, structure=structure, film=f"Li{shares}O2")
-
-
-def _nearest_numbers(contents: tuple[float, float, float], total: int) -> tuple[int, int, int]:
-    """Whole numbers nearest to the contents with the given sum (largest remainders)."""
-    numbers = [int(np.floor(x * total + 1e-9)) for x in contents]
-    order = sorted(range(3), key=lambda k: numbers[k] - contents[k] * total)
-    for k in order[: total - sum(numbers)]:
-        numbers[k] += 1
-    return numbers[0], numbers[1], numbers[2]

@@ -12,7 +12,7 @@ from cosinter.structures.crystals import crystal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pymatgen.core import Structure
+    from pymatgen.core import Composition, Structure
 
 METALS = ("Ni", "Co", "Mn")
 OXYGEN_HEIGHT = 0.2415
@@ -90,6 +90,25 @@ def smallest_supercell(
     return (*min(pairs), 1)
 
 
+def layered_contents(composition: Composition) -> tuple[float, float, float, float] | None:
+    """Read Ni, Co, Mn, Li per formula unit out of a composition Li_x M O2; None when it is something else."""
+    metals = float(sum(composition[m] for m in METALS))
+    foreign = {el.symbol for el in composition} - {"Li", "O", *METALS}
+    if foreign or metals <= 0.0 or abs(composition["O"] / metals - 2.0) > FRACTION_TOLERANCE:
+        return None
+    nickel, cobalt, manganese = (float(composition[m]) / metals for m in METALS)
+    return nickel, cobalt, manganese, float(composition["Li"]) / metals
+
+
+def nearest_numbers(contents: tuple[float, float, float], total: int) -> tuple[int, int, int]:
+    """Round contents to whole numbers of Ni, Co, Mn with the given sum (largest remainders)."""
+    numbers = [int(x * total + 1e-9) for x in contents]
+    order = sorted(range(3), key=lambda k: numbers[k] - contents[k] * total)
+    for k in order[: total - sum(numbers)]:
+        numbers[k] += 1
+    return numbers[0], numbers[1], numbers[2]
+
+
 def oxidation_counts(metals: Sequence[int], lithium: int) -> dict[str, int]:
     """Count the ions that neutralise Li_l Ni_a Co_b Mn_c O_2(a+b+c).
 
@@ -136,21 +155,15 @@ def layered_oxide(
     InputError
         A supercell that is not three positive integers.
     """
-    from cosinter.structures.ordering import VACANCY, Sublattice, _check_supercell, arrange, decorate
+    from cosinter.structures.ordering import VACANCY, Sublattice, arrange, check_supercell, decorate
 
     contents = _contents(nickel, cobalt, manganese, lithium)
     fitting = smallest_supercell(nickel=nickel, cobalt=cobalt, manganese=manganese, lithium=lithium)
     cells = supercell if supercell is not None else fitting
-    _check_supercell(cells)
-    units = 3 * cells[0] * cells[1] * cells[2]
-    numbers = [x * units for x in contents]
-    if any(n.denominator != 1 for n in numbers):
-        raise CompositionError(
-            f"supercell {cells[0]}x{cells[1]}x{cells[2]} ({units} formula units) cannot hold whole ions of"
-            f" Li{float(contents[3]):g}Ni{float(contents[0]):g}Co{float(contents[1]):g}Mn{float(contents[2]):g}O2;"
-            f" the smallest that fits is {fitting[0]}x{fitting[1]}x{fitting[2]}"
-        )
-    ni, co, mn, li = (int(n) for n in numbers)
+    check_supercell(cells)
+    numbers = _numbers(contents, cells, fitting)
+    units = sum(numbers[:3])
+    ni, co, mn, li = numbers
     cell = layered_parent(vegard_lattice(*(float(x) for x in contents[:3]))) * cells
     lithium_sites = tuple(i for i, s in enumerate(cell) if s.specie.symbol == "Li")
     metal_sites = tuple(i for i, s in enumerate(cell) if s.specie.symbol == "Ni")
@@ -170,6 +183,20 @@ def layered_oxide(
         "ordering_seed": seed,
     }
     return result
+
+
+def _numbers(contents: list[Fraction], cells: Sequence[int], fitting: tuple[int, int, int]) -> list[int]:
+    """Whole numbers of Ni, Co, Mn, Li in a repeat of the 3-unit cell, or the error that names the one that fits."""
+    units = 3 * cells[0] * cells[1] * cells[2]
+    numbers = [x * units for x in contents]
+    if any(n.denominator != 1 for n in numbers):
+        nickel, cobalt, manganese, lithium = map(float, contents)
+        raise CompositionError(
+            f"supercell {cells[0]}x{cells[1]}x{cells[2]} ({units} formula units) cannot hold whole ions of"
+            f" Li{lithium:g}Ni{nickel:g}Co{cobalt:g}Mn{manganese:g}O2;"
+            f" the smallest that fits is {fitting[0]}x{fitting[1]}x{fitting[2]}"
+        )
+    return [int(n) for n in numbers]
 
 
 def layered_parent(lattice: tuple[float, float]) -> Structure:

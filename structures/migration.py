@@ -225,32 +225,27 @@ def _label(structure: Structure) -> str:
 def _wide_host(formula: str, seed: int) -> Structure:
     """Build a layered oxide by formula or name, at least 4 x 4 hexagonal cells wide."""
     from cosinter.structures.crystals import read_formula, resolve
-    from cosinter.structures.layered import METALS, layered_oxide, smallest_supercell
+    from cosinter.structures.layered import layered_contents, layered_oxide, smallest_supercell
 
     try:
         composition = read_formula(crystal(resolve(formula)).formula)
     except UnknownNameError:
         composition = read_formula(formula)
-    metals = sum(composition[m] for m in METALS)
-    foreign = {el.symbol for el in composition} - {"Li", "O", *METALS}
-    if (
-        foreign
-        or metals <= 0.0
-        or abs(composition["O"] / metals - 2.0) > 1e-3
-        or (abs(composition["Li"] / metals - 1.0) > 1e-3)
-    ):
+    found = layered_contents(composition)
+    if found is None or abs(found[3] - 1.0) > 1e-3:
         raise CompositionError(
             f"'{formula}' is not a fully lithiated layered oxide; give Li(Ni,Co,Mn)O2, e.g. LiNi0.8Co0.1Mn0.1O2"
         )
-    nickel, cobalt, manganese = (composition[m] / metals for m in METALS)
-    contents = {"nickel": nickel, "cobalt": cobalt, "manganese": manganese}
-    units = int(np.prod(smallest_supercell(**contents)))
+    repeat = smallest_supercell(nickel=found[0], cobalt=found[1], manganese=found[2])
+    units = repeat[0] * repeat[1]
     wide = [
         (a * b, a - b, (a, b, 1))
         for a, b in product(range(SMALLEST_REPEAT, SMALLEST_REPEAT + units + 1), repeat=2)
         if a >= b and (a * b) % units == 0
     ]
-    return layered_oxide(**contents, supercell=min(wide)[2], seed=seed)
+    return layered_oxide(
+        nickel=found[0], cobalt=found[1], manganese=found[2], supercell=min(wide)[2], seed=seed
+    )
 
 
 def _lithium_site(structure: Structure, lithium_index: int) -> int:

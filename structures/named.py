@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cosinter.data.exceptions import InputError, UnknownNameError
 from cosinter.structures.crystals import crystal, crystal_names, read_formula, resolve
-from cosinter.structures.layered import METALS, layered_oxide
+from cosinter.structures.layered import layered_contents, layered_oxide
 from cosinter.structures.nasicon import latp, ltp
 from cosinter.structures.ordering import ordered
 
@@ -65,18 +65,11 @@ def _layered(formula: str, seed: int) -> Structure | None:
         composition = read_formula(formula)
     except InputError:
         return None
-    metals = sum(composition[m] for m in METALS)
-    foreign = {el.symbol for el in composition} - {"Li", "O", *METALS}
-    if foreign or metals <= 0.0 or abs(composition["O"] / metals - 2.0) > 1e-3 or composition["Li"] <= 0.0:
+    contents = layered_contents(composition)
+    if contents is None or contents[3] <= 0.0:
         return None
-    shares = [composition[m] / metals for m in METALS]
-    return layered_oxide(
-        nickel=shares[0],
-        cobalt=shares[1],
-        manganese=shares[2],
-        lithium=composition["Li"] / metals,
-        seed=seed,
-    )
+    nickel, cobalt, manganese, lithium = contents
+    return layered_oxide(nickel=nickel, cobalt=cobalt, manganese=manganese, lithium=lithium, seed=seed)
 
 
 def write(structure: Structure, format: Format) -> str:

@@ -173,7 +173,7 @@ def ordered(
     """
     structure = _structure_of(crystal)
     if supercell is not None:
-        _check_supercell(supercell)
+        check_supercell(supercell)
     if structure.is_ordered:
         return structure * supercell if supercell else structure
     choice = _first_fit(structure, [("conventional", supercell)] if supercell else _candidates(structure))
@@ -205,7 +205,8 @@ def _structure_of(crystal: CrystalRecord | Structure) -> Structure:
     return structure.copy()
 
 
-def _check_supercell(supercell: Sequence[int]) -> None:
+def check_supercell(supercell: Sequence[int]) -> None:
+    """Refuse a supercell that is not three positive integers with an InputError."""
     if len(supercell) != 3 or any(int(n) != n or n < 1 for n in supercell):
         raise InputError(f"supercell {supercell!r} must be three integers of at least 1, e.g. (2, 2, 1)")
 

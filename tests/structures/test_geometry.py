@@ -37,7 +37,7 @@ def test_translation_residual():
     bulk = crystal("li2o").structure
     half = bulk.lattice.matrix[0] / 2 + bulk.lattice.matrix[1] / 2  # a face centre
     assert translation_residual(bulk, half) == pytest.approx(0.0, abs=1e-9)
-    assert translation_residual(bulk, half + [0.0, 0.0, 0.02]) == pytest.approx(0.02, abs=1e-9)
+    assert translation_residual(bulk, half + np.array([0.0, 0.0, 0.02])) == pytest.approx(0.02, abs=1e-9)
 
 
 def test_normals_and_angles():
