@@ -7,28 +7,21 @@ anywhere (its content security policy forbids it), the only outgoing links are c
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from cosinter.data.exceptions import DataError
-from cosinter.workflows.report_content import Headline, Kink, Number, ReportContent, format_number
+from cosinter.workflows import report_text
+from cosinter.workflows.report_content import ReportContent, format_number
 from cosinter.workflows.report_drawing import plotly_spec
 from cosinter.workflows.report_figures import case_colours, figures
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-_DOI = re.compile(
-    r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)?\b(10\.\d{4,9}/[^\s\"<>,;|]*[^\s\"<>,;|.)\]}'’:])",
-    re.IGNORECASE,
-)
-_SUBSCRIPT = re.compile(r"(?<=[A-Za-z)\]])(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -41,16 +34,16 @@ class Section:
 
 _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("published", "Beside the published figures", ("published",)),
-    ("sintering", "Through the furnace", ("sinter",)),
-    ("lithium", "Where the lithium goes", ("sinter",)),
-    ("charts", "Windows and sweeps", ("charts",)),
-    ("diffraction", "X-ray diffraction", ("diffraction",)),
-    ("reactions", "Reactions", ("reactions",)),
-    ("ladder", "The lithium ladder", ("ladder",)),
     ("structures", "Structures", ("structures",)),
     ("interfaces", "Interfaces", ("interfaces",)),
     ("barriers", "Barriers", ("barriers",)),
     ("phonons", "Vibrations", ("phonons",)),
+    ("reactions", "Reactions", ("reactions",)),
+    ("ladder", "The lithium ladder", ("ladder",)),
+    ("sintering", "Through the furnace", ("sinter",)),
+    ("lithium", "Where the lithium goes", ("sinter",)),
+    ("charts", "Windows and sweeps", ("charts",)),
+    ("diffraction", "X-ray diffraction", ("diffraction",)),
     ("balance", "Balance", ("balances",)),
     ("limits", "Warnings and limits", ("warnings", "limitations")),
     ("parameters", "Parameters", ("parameters",)),
@@ -131,15 +124,18 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "number": format_number,
-        "interval": interval_text,
-        "cite": linked_citation,
-        "formula": formula_markup,
-        "flat": flattened,
-        "anchor": parameter_anchor,
-        "products": products_markup,
-        "share": bar_percent,
-        "signed": signed_number,
-        "duration": duration_text,
+        "interval": report_text.interval_text,
+        "cite": report_text.linked_citation,
+        "formula": report_text.formula_markup,
+        "flat": report_text.flattened,
+        "anchor": report_text.parameter_anchor,
+        "products": report_text.products_markup,
+        "share": report_text.bar_percent,
+        "signed": report_text.signed_number,
+        "duration": report_text.duration_text,
+        "plain": report_text.plain_number,
+        "percent": report_text.weight_percent,
+        "common": report_text.common_temperatures,
     }
     return environment
 
@@ -148,88 +144,3 @@ def _script_json(value: Any) -> Markup:
     """JSON that is safe inside a script element."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
-
-
-def interval_text(number: Number) -> str:
-    """'low – high' of a number, empty if it has no interval."""
-    if number.low is None or number.high is None:
-        return ""
-    return f"{format_number(number.low, number.digits)} – {format_number(number.high, number.digits)}"
-
-
-def signed_number(value: float | None, digits: int = 2) -> str:
-    """A number with its sign, as '+1.2' or '−0.35'."""
-    text = format_number(value, digits)
-    return f"+{text}" if value is not None and value > 0.0 else text
-
-
-def duration_text(seconds: float) -> str:
-    """'12 ms', '3.4 s', '5 min 12 s' or '2 h 5 min'."""
-    if seconds < 0.9995:
-        return f"{1e3 * seconds:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def linked_citation(text: str) -> Markup:
-    """Escape a citation and turn each DOI in it into a link."""
-    parts, end = [], 0
-    for match in _DOI.finditer(text):
-        doi = match[1]
-        target = re.sub(r"[^A-Za-z0-9./()_:;-]", lambda letter: f"%{ord(letter[0]) & 0xFF:02X}", doi)
-        parts.append(escape(text[end : match.start()]))
-        parts.append(
-            Markup('<a href="https://doi.org/{}" rel="external noopener">{}</a>').format(target, doi)
-        )
-        end = match.end()
-    parts.append(escape(text[end:]))
-    return Markup("").join(parts)
-
-
-def formula_markup(text: str) -> Markup:
-    """Escape a chemical formula and lower its numbers: Li2TiO3 with small 2 and 3."""
-    return Markup(_SUBSCRIPT.sub(r"<sub>\1</sub>", str(escape(text))))
-
-
-def products_markup(kink: Kink) -> Markup:
-    """'0.50 Li3PO4 + 0.25 TiO2' with lowered numbers."""
-    terms = [
-        Markup("{} {}").format(
-            format_number(product.mol, 3), formula_markup(product.formula or product.phase)
-        )
-        for product in kink.products
-    ]
-    return Markup(" + ").join(terms) if terms else Markup("unchanged")
-
-
-def flattened(tree: Mapping[str, Any] | Sequence[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Walk nested data as ('furnace.segments[0].hold', '2 h') pairs."""
-    items: Iterator[tuple[str, Any]]
-    if isinstance(tree, Mapping):
-        items = ((f"{prefix}.{key}" if prefix else str(key), value) for key, value in tree.items())
-    else:
-        items = ((f"{prefix}[{place}]", value) for place, value in enumerate(tree))
-    for path, value in items:
-        if isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str)):
-            yield from flattened(value, path)
-        else:
-            yield path, "–" if value is None else str(value)
-
-
-def parameter_anchor(name: str) -> str:
-    """Anchor of a parameter: its name, with anything unusual spelled as hex, so that names never collide."""
-    spelled = re.sub(r"[^A-Za-z0-9._-]", lambda letter: f"~{ord(letter[0]):x}~", name)
-    return f"parameter-{spelled}"
-
-
-def bar_percent(number: Number, headline: Headline) -> float:
-    """Length of the bar of a headline number, percent of the longest one (0 to 100)."""
-    values = [abs(other.value) for other in headline.values.values() if other.value is not None]
-    longest = max(values, default=0.0)
-    if number.value is None or longest == 0.0:
-        return 0.0
-    return round(100.0 * abs(number.value) / longest, 1)

@@ -3,56 +3,49 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
-from typing import Any
+from typing import Any, Literal
 
-from cosinter.workflows.report_figures import Figure, Line, Panel, thinned
+from cosinter.workflows.report_figures import Dash, Figure, Line, Panel, thinned
+from cosinter.workflows.report_text import formula_markup
 
 INK, GRID, PAPER = "#23272e", "#e4e1db", "#ffffff"
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 _GAP, _TOP, _BOTTOM = 46, 30, 46
-_LEGEND_ROW = 22
 
 
 def plotly_spec(figure: Figure) -> dict[str, Any]:
-    """Describe the figure as ``{"data", "layout"}`` for ``Plotly.newPlot``; all text is escaped."""
+    """Describe the figure as ``{"data", "layout"}`` for ``Plotly.newPlot``; all text is escaped.
+
+    The legend is not part of it: the page draws one from ``Figure.entries`` (``legendgroup`` is the place therein).
+    """
     panels = figure.panels
-    labels = list(dict.fromkeys(line.label for panel in panels for line in panel.lines))
-    legend = _LEGEND_ROW * len(labels) if len(labels) > 1 else 0
-    plot = sum(panel.height for panel in panels) + _GAP * (len(panels) - 1)
+    gap, above = (_GAP + 18, _TOP + 18) if any(map(_is_long, panels)) else (_GAP, _TOP)
+    plot = sum(panel.height for panel in panels) + gap * (len(panels) - 1)
     layout: dict[str, Any] = {
-        "height": plot + _TOP + _BOTTOM + legend + (14 if legend else 0),
-        "margin": {"l": 54, "r": 14, "t": _TOP, "b": _BOTTOM + legend + (14 if legend else 0), "pad": 0},
+        "height": plot + above + _BOTTOM,
+        "margin": {"l": 14 if panels[0].lifted else 54, "r": 14, "t": above, "b": _BOTTOM, "pad": 0},
         "paper_bgcolor": PAPER,
         "plot_bgcolor": PAPER,
         "font": {"family": FONT, "size": 13, "color": INK},
         "hovermode": "closest",
         "hoverlabel": {"bgcolor": PAPER, "bordercolor": GRID, "font": {"color": INK}},
-        "legend": {
-            "orientation": "v",
-            "x": 0,
-            "xanchor": "left",
-            "y": -(_BOTTOM + 8) / plot,
-            "yanchor": "top",
-            "bgcolor": "rgba(0,0,0,0)",
-            "itemwidth": 40,
-        },
-        "showlegend": len(labels) > 1,
+        "showlegend": False,
         "annotations": [],
         "xaxis": _x_axis(figure),
     }
+    groups = {line.legend: f"g{place}" for place, line in enumerate(figure.entries)}
     data: list[dict[str, Any]] = []
-    shown: set[str] = set()
     top = 1.0
     for number, panel in enumerate(panels, start=1):
         bottom = max(0.0, top - panel.height / plot)
         layout[_axis_key(number)] = _y_axis(panel, bottom, top)
         layout["annotations"].append(_heading(panel, top))
         for line in panel.lines:
-            data += _traces(thinned(line), number, first=line.label not in shown, steps=panel)
-            shown.add(line.label)
-        top = bottom - _GAP / plot
+            if panel.lifted and line.y:
+                layout["annotations"].append(_in_place(line, number))
+            data += _traces(thinned(line), number, group=groups.get(line.legend, ""), panel=panel)
+        top = bottom - gap / plot
     layout["xaxis"]["anchor"] = "y" if len(panels) == 1 else f"y{len(panels)}"
     return {"data": data, "layout": layout}
 
@@ -63,7 +56,7 @@ def _axis_key(number: int) -> str:
 
 def _x_axis(figure: Figure) -> dict[str, Any]:
     axis: dict[str, Any] = {
-        "title": {"text": html.escape(figure.x_label), "standoff": 8},
+        "title": {"text": str(formula_markup(figure.x_label)), "standoff": 8, "font": {"size": 13}},
         "gridcolor": GRID,
         "linecolor": INK,
         "ticks": "outside",
@@ -80,8 +73,8 @@ def _y_axis(panel: Panel, bottom: float, top: float) -> dict[str, Any]:
         "gridcolor": GRID,
         "zeroline": False,
         "linecolor": INK,
-        "showticklabels": panel.ticks,
-        "showgrid": panel.ticks,
+        "showticklabels": not panel.lifted,
+        "showgrid": not panel.lifted,
         "nticks": 6,
         "rangemode": "normal",
     }
@@ -95,7 +88,7 @@ def _y_axis(panel: Panel, bottom: float, top: float) -> dict[str, Any]:
 def _heading(panel: Panel, top: float) -> dict[str, Any]:
     """The y label stands above its panel, where a phone has room for it."""
     return {
-        "text": f"<b>{html.escape(panel.y_label)}</b>",
+        "text": f"<b>{formula_markup(panel.y_label)}</b>".replace(": ", ":<br>" if _is_long(panel) else ": "),
         "xref": "paper",
         "yref": "paper",
         "x": 0,
@@ -103,35 +96,56 @@ def _heading(panel: Panel, top: float) -> dict[str, Any]:
         "xanchor": "left",
         "yanchor": "bottom",
         "yshift": 5,
+        "align": "left",
         "showarrow": False,
         "font": {"size": 13},
     }
 
 
-def _traces(line: Line, number: int, *, first: bool, steps: Panel) -> list[dict[str, Any]]:
+def _is_long(panel: Panel) -> bool:
+    """Whether the heading needs a second line on a phone."""
+    return len(panel.y_label) > 42
+
+
+def _in_place(line: Line, number: int) -> dict[str, Any]:
+    """The name of a lifted line, above its right end."""
+    return {
+        "text": str(formula_markup(line.label)),
+        "xref": "paper",
+        "yref": "y" if number == 1 else f"y{number}",
+        "x": 1,
+        "y": line.y[-1],
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "yshift": 3,
+        "showarrow": False,
+        "font": {"size": 12.5, "color": line.colour},
+        "bgcolor": "rgba(255,255,255,0.75)",
+    }
+
+
+def _traces(line: Line, number: int, *, group: str, panel: Panel) -> list[dict[str, Any]]:
     """A line and, below it, its band."""
     axis = "y" if number == 1 else f"y{number}"
-    name = html.escape(line.label)
-    common: dict[str, Any] = {"type": "scatter", "yaxis": axis, "x": list(line.x), "legendgroup": name}
+    common: dict[str, Any] = {"type": "scatter", "yaxis": axis, "x": list(line.x), "legendgroup": group}
     traces = []
     if line.low is not None and line.high is not None:
-        silent = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+        silent = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
         traces.append(common | silent | {"y": list(line.low)})
         band = {"y": list(line.high), "fill": "tonexty", "fillcolor": _transparent(line.colour, 0.16)}
         traces.append(common | silent | band)
     stroke: dict[str, Any] = {"color": line.colour, "width": line.width, "dash": line.dash}
     main = common | {
         "y": list(line.y),
-        "name": name,
+        "name": str(formula_markup(line.label)),
         "mode": "lines+markers" if line.markers else "lines",
         "line": stroke,
-        "showlegend": first,
     }
     if line.markers:
         main["marker"] = {"size": 7, "color": line.colour}
     if line.stacked:
         main |= {"stackgroup": f"stack{number}", "fillcolor": _transparent(line.colour, 0.55)}
-    if not steps.ticks:
+    if panel.lifted:
         main["hovertemplate"] = "%{x:.2f}<extra>%{fullData.name}</extra>"
     return [*traces, main]
 
@@ -160,8 +174,8 @@ def figure_png(figure: Figure, *, width_inches: float = 7.2, dpi: int = 160) -> 
     from matplotlib.figure import Figure as Canvas
 
     heights = [panel.height for panel in figure.panels]
-    labels = list(dict.fromkeys(line.label for panel in figure.panels for line in panel.lines))
-    legend = 0.2 * len(labels) if len(labels) > 1 else 0.0
+    entries = figure.entries
+    legend = 0.2 * len(entries)
     canvas = Canvas(
         figsize=(width_inches, (sum(heights) + 40 * len(heights)) / 92.0 + legend + 0.8),
         dpi=dpi,
@@ -176,13 +190,10 @@ def figure_png(figure: Figure, *, width_inches: float = 7.2, dpi: int = 160) -> 
         _draw_panel(axis, panel, log_x=figure.log_x)
     axes[-1, 0].set_xlabel(_plain(figure.x_label), fontsize=9)
     canvas.suptitle(_plain(figure.title), fontsize=11, fontweight="bold", x=0.01, ha="left", color=INK)
-    if legend:
-        handles: dict[str, Any] = {}
-        for axis in axes[:, 0]:
-            handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    if entries:
         canvas.legend(
-            handles=list(handles.values()),
-            labels=list(handles),
+            handles=[_swatch(line) for line in entries],
+            labels=[_plain(line.legend) for line in entries],
             loc="outside lower left",
             fontsize=8,
             frameon=False,
@@ -192,34 +203,49 @@ def figure_png(figure: Figure, *, width_inches: float = 7.2, dpi: int = 160) -> 
     return buffer.getvalue()
 
 
+_STROKES: dict[Dash, Literal["-", "--", ":", "-."]] = {
+    "solid": "-",
+    "dash": "--",
+    "dot": ":",
+    "dashdot": "-.",
+}
+
+
+def _swatch(line: Line) -> Any:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    if line.stacked:
+        return Patch(color=line.colour, alpha=0.55, linewidth=0)
+    return Line2D([], [], color=line.colour, linestyle=_STROKES[line.dash], linewidth=1.5)
+
+
 def _draw_panel(axis: Any, panel: Panel, *, log_x: bool) -> None:
     floor: list[float] | None = None
     for line in panel.lines:
-        label = _plain(line.label)
         if line.stacked:
             base = floor or [0.0] * len(line.y)
             floor = [below + value for below, value in zip(base, line.y, strict=True)]
-            axis.fill_between(line.x, base, floor, color=line.colour, alpha=0.55, linewidth=0, label=label)
+            axis.fill_between(line.x, base, floor, color=line.colour, alpha=0.55, linewidth=0)
             continue
         if line.low is not None and line.high is not None:
             axis.fill_between(line.x, line.low, line.high, color=line.colour, alpha=0.16, linewidth=0)
-        style = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}[line.dash]
         marker = "o" if line.markers else None
-        axis.plot(
-            line.x,
-            line.y,
-            style,
-            color=line.colour,
-            linewidth=0.75 * line.width,
-            marker=marker,
-            ms=3.5,
-            label=label,
-        )
+        stroke, width = _STROKES[line.dash], 0.75 * line.width
+        axis.plot(line.x, line.y, stroke, color=line.colour, linewidth=width, marker=marker, ms=3.5)
+        if panel.lifted and line.y:
+            place = (1.0, line.y[-1])
+            axis.annotate(
+                _plain(line.label), place, (0, 2), ("axes fraction", "data"), "offset points",
+                ha="right", fontsize=8, color=line.colour,
+            )  # fmt: skip
     axis.set_title(_plain(panel.y_label), loc="left", fontsize=9, color=INK)
     axis.grid(color=GRID, linewidth=0.6)
-    axis.tick_params(labelsize=8, colors=INK, left=panel.ticks, labelleft=panel.ticks)
+    axis.tick_params(labelsize=8, colors=INK, left=not panel.lifted, labelleft=not panel.lifted)
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_axisbelow(True)
+    if not any(line.markers for line in panel.lines):
+        axis.margins(x=0.0)
     if panel.y_range:
         axis.set_ylim(*panel.y_range)
     if panel.log_y:

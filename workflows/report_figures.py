@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,11 +31,16 @@ PALETTE: Mapping[Role, tuple[str, ...]] = {
     "compensated": ("#1d6a8c", "#2f9e78", "#5a9bd4", "#14505f", "#7fbfa5", "#30709e"),
     "other": ("#55585f", "#8a6d9b", "#a08a3c", "#7a8ba0", "#5f7f62", "#9c6b5a", "#3f4a63", "#b59ab8"),
 }
+PATTERN_LIFT = 108.0
+STOCKS = ("#4f7396", "#6fae8b", "#d2a24c", "#b8674f", "#8d7aa8", "#8f9399", "#c9b98f")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line; ``low``/``high`` give a band; ``stacked`` fills from the line below."""
+    """One line; ``low``/``high`` give a band; ``stacked`` fills from the line below.
+
+    Lines of one ``group`` share an entry of the legend (the label where none is given).
+    """
 
     label: str
     x: Series
@@ -47,17 +52,23 @@ class Line:
     markers: bool = False
     stacked: bool = False
     width: float = 2.0
+    group: str = ""
+
+    @property
+    def legend(self) -> str:
+        """Name of the line's entry in the legend."""
+        return self.group or self.label
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Lines that share a y axis; ``y_range`` and ``ticks=False`` where the scale has no meaning (offset patterns)."""
+    """Lines that share a y axis; ``lifted`` lines stand above each other, labelled in place, on no scale."""
 
     y_label: str
     lines: tuple[Line, ...]
     log_y: bool = False
     y_range: tuple[float, float] | None = None
-    ticks: bool = True
+    lifted: bool = False
     height: int = 150
 
 
@@ -72,6 +83,15 @@ class Figure:
     panels: tuple[Panel, ...]
     caption: str
     log_x: bool = False
+
+    @property
+    def entries(self) -> tuple[Line, ...]:
+        """The first line of each legend entry; none where a legend would say nothing."""
+        first: dict[str, Line] = {}
+        for panel in self.panels:
+            for line in panel.lines if not panel.lifted else ():
+                first.setdefault(line.legend, line)
+        return tuple(first.values()) if len(first) > 1 else ()
 
 
 def figures(content: ReportContent) -> tuple[Figure, ...]:
@@ -88,8 +108,8 @@ def figures(content: ReportContent) -> tuple[Figure, ...]:
         built.append(_ladder(content))
     if content.sinter:
         built.append(_programme(content, colours))
-    stocked = [series for series in content.sinter if series.inventories]
-    built.extend(_inventory(content, series, place) for place, series in enumerate(stocked, start=1))
+    if any(series.inventories for series in content.sinter):
+        built.append(_inventories(content))
     if any(series.gas for series in content.sinter):
         built.append(_gas(content, colours))
     built.extend(_chart(chart) for chart in content.charts)
@@ -186,7 +206,7 @@ def _reactions(tables: Sequence[ReactionTable]) -> Figure:
             y = tuple(kink.dG_meV_per_atom for kink in table.kinks)
             label = f"{table.temperature_C:g} °C, {table.atmosphere}"
             lines.append(Line(label, x, y, colour, dash, markers=True))
-        panels.append(Panel(f"ΔG / meV per atom: {first} + {second}", tuple(lines), height=210))
+        panels.append(Panel(f"{first} + {second}: ΔG / meV per atom", tuple(lines), height=210))
     return Figure(
         "reactions",
         "reactions",
@@ -231,8 +251,9 @@ def _programme(content: ReportContent, colours: Mapping[str, str]) -> Figure:
     """Temperature, phases, lithium and interphase of all cases over the furnace programme."""
 
     def line(series: SinterSeries, column: str, *, label: str = "", dash: Dash = "solid") -> Line:
-        title = content.case(series.case).title + (f", {label}" if label else "")
-        return Line(title, series.time_h, getattr(series, column), colours[series.case], dash)
+        case = content.case(series.case).title
+        title = f"{case}, {label}" if label else case
+        return Line(title, series.time_h, getattr(series, column), colours[series.case], dash, group=case)
 
     runs = content.sinter
     damaged = tuple(
@@ -247,7 +268,7 @@ def _programme(content: ReportContent, colours: Mapping[str, str]) -> Figure:
             tuple(line(run, "layered_fraction") for run in runs),
             y_range=(-0.03, 1.05),
         ),
-        Panel("spinel and rock-salt share of the metal", damaged),
+        Panel("spinel (dashed), rock salt (dotted)", damaged),
         Panel("lithium per metal", tuple(line(run, "lithium_per_metal") for run in runs)),
         Panel("interphase / nm", tuple(line(run, "interphase_nm") for run in runs)),
     )
@@ -263,19 +284,27 @@ def _programme(content: ReportContent, colours: Mapping[str, str]) -> Figure:
     )
 
 
-def _inventory(content: ReportContent, series: SinterSeries, number: int) -> Figure:
-    lines = []
-    for place, (name, amounts) in enumerate(series.inventories.items()):
-        colour, _ = _neutral(place)
-        lines.append(Line(name, series.time_h, amounts, colour, stacked=True, width=0.8))
-    title = content.case(series.case).title
+def _inventories(content: ReportContent) -> Figure:
+    """Lithium by reservoir, stacked, a panel per case; a reservoir keeps its colour in all of them."""
+    runs = [series for series in content.sinter if series.inventories]
+    names = list(dict.fromkeys(name for series in runs for name in series.inventories))
+    panels = []
+    for series in runs:
+        lines = tuple(
+            Line(
+                name, series.time_h, amounts, STOCKS[names.index(name) % len(STOCKS)], stacked=True, width=0.8
+            )
+            for name, amounts in series.inventories.items()
+        )
+        panels.append(Panel(f"{content.case(series.case).title}: mol Li per mol metal", lines))
     return Figure(
-        f"lithium-{number}-{slug(series.case)}",
         "lithium",
-        f"Where the lithium is: {title}",
+        "lithium",
+        "Where the lithium is",
         "time / h",
-        (Panel("mol Li per mol metal", tuple(lines), height=230),),
-        "Lithium is only moved, never made: the upper edge of the stack stays level if the balance closes.",
+        tuple(panels),
+        "Lithium is only moved, never made: the upper edge of each stack stays level if the balance closes. The dose adds "
+        "to the stack at the start; what matters is how much of it the cathode holds at the end.",
     )
 
 
@@ -315,14 +344,16 @@ def _chart(chart: Chart) -> Figure:
 def _diffraction(content: ReportContent, colours: Mapping[str, str]) -> Figure:
     """Patterns above each other, each scaled to 100 and lifted by a constant."""
     rows = sorted(content.diffraction, key=lambda row: row.temperature_C)
-    temperatures: dict[str, int] = {}
-    lines = []
-    for place, row in enumerate(rows):
-        stroke = temperatures.get(row.case, 0)
-        temperatures[row.case] = stroke + 1
-        label = f"{content.case(row.case).title}, {row.temperature_C:g} °C"
-        lines.append(_pattern_line(row, label, lift=70.0 * place, colour=colours[row.case]))
-    panel = Panel("intensity, scaled and lifted", tuple(lines), ticks=False, height=140 + 70 * len(lines))
+    lines = tuple(
+        _pattern_line(
+            row,
+            f"{content.case(row.case).title}, {row.temperature_C:g} °C",
+            lift=PATTERN_LIFT * place,
+            colour=colours[row.case],
+        )
+        for place, row in enumerate(rows)
+    )
+    panel = Panel("intensity, scaled and lifted", lines, lifted=True, height=60 + 90 * len(lines))
     return Figure(
         "diffraction",
         "diffraction",
@@ -360,15 +391,4 @@ def thinned(line: Line, most: int = 1200) -> Line:
         return None if series is None else tuple(series[index] for index in keep)
 
     x, y = pick(line.x) or (), pick(line.y) or ()
-    return Line(
-        line.label,
-        x,
-        y,
-        line.colour,
-        line.dash,
-        pick(line.low),
-        pick(line.high),
-        line.markers,
-        line.stacked,
-        line.width,
-    )
+    return replace(line, x=x, y=y, low=pick(line.low), high=pick(line.high))

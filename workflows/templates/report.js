@@ -5,8 +5,9 @@
   const config = {
     responsive: true,
     displaylogo: false,
-    displayModeBar: touch ? false : "hover",
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    displayModeBar: !touch,
+    modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
+    doubleClick: "reset",
     scrollZoom: false,
   };
 
@@ -22,6 +23,16 @@
 
   const places = Array.from(document.querySelectorAll("[data-figure]"));
   places.forEach(draw);
+  document.querySelectorAll(".legend button").forEach(function (button) {
+    button.addEventListener("click", function () {
+      const place = button.closest("figure").querySelector("[data-figure]");
+      const shown = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(shown));
+      const members = place.data.map((trace, index) => [trace.legendgroup, index]);
+      const wanted = members.filter((pair) => pair[0] === button.dataset.group).map((pair) => pair[1]);
+      Plotly.restyle(place, { visible: shown }, wanted);
+    });
+  });
   window.addEventListener("beforeprint", function () {
     places.forEach(function (place) {
       Plotly.Plots.resize(place);
@@ -56,6 +67,9 @@
     window.addEventListener("hashchange", reveal);
     filter();
   }
+
+  const contents = document.querySelector("nav.contents details");
+  if (window.matchMedia && window.matchMedia("(max-width: 900px)").matches) contents.open = false;
 
   const links = Array.from(document.querySelectorAll("nav.contents a"));
   if ("IntersectionObserver" in window && links.length) {
