@@ -178,14 +178,17 @@ def _phonopy(atoms: AseAtoms, supercell: tuple[int, int, int]) -> Any:
         symbols.append(f"{symbol}{number}" if number else symbol)
     cell = PhonopyAtoms(symbols=symbols, cell=atoms.cell.array, scaled_positions=atoms.get_scaled_positions())
     primitive = guess_primitive_matrix(cell, symprec=_SYMPREC_A, distinguish_symbol_index=True)
-    return Phonopy(
-        cell,
-        supercell_matrix=np.diag(supercell),
-        primitive_matrix=primitive,
-        symprec=_SYMPREC_A,
-        distinguish_symbol_index=True,
-        log_level=0,
-    )
+    with warnings.catch_warnings():
+        # a supercell of lower symmetry costs displacements, not accuracy
+        warnings.filterwarnings("ignore", ".*Point group symmetries of supercell", UserWarning)
+        return Phonopy(
+            cell,
+            supercell_matrix=np.diag(supercell),
+            primitive_matrix=primitive,
+            symprec=_SYMPREC_A,
+            distinguish_symbol_index=True,
+            log_level=0,
+        )
 
 
 def _cell_index(lattice: Any) -> Any:
