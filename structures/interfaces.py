@@ -6,11 +6,8 @@ model is checked after it is built; nothing is trusted from the match alone.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +24,7 @@ from cosinter.structures.layered import (
     oxidation_counts,
     vegard_lattice,
 )
+from cosinter.structures.matching import lattice_matches, without_spglib_notice
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -137,34 +135,41 @@ def coherent_interfaces(
             raise InputError("Miller indices 0 0 0 name no plane; give three integers, not all zero")
     film_cell, contents = _film(film)
     substrate_cell = _named(substrate)
-    found = _candidates(
-        film_cell.to_json(),
-        substrate_cell.to_json(),
-        film_miller,
-        substrate_miller,
-        max_area_A2,
-        max_length_tolerance,
-        max_angle_tolerance,
+    limits = (max_area_A2, max_length_tolerance, max_angle_tolerance)
+    found = lattice_matches(
+        film_cell.to_json(), substrate_cell.to_json(), film_miller, substrate_miller, limits
     )
+    pair = (film_cell, substrate_cell, film_miller, substrate_miller)
     within = [m for m in found if m["strain"] <= max_strain_percent]
     if not within:
-        raise InputError(
-            _no_match(film_cell, substrate_cell, film_miller, substrate_miller, max_area_A2, found)
-        )
-    context = (film_cell, substrate_cell, film_miller, substrate_miller)
+        raise InputError(_no_match(*pair, max_area_A2, found))
+    models = _passing(within, pair, gap_A, thickness_A, max_atoms, max_models)
+    models = [_decorated(model, contents, seed) for model in models]
+    return sorted(models, key=lambda m: (m.atoms, m.strain_percent, m.termination))
+
+
+def _passing(
+    matches: list[dict[str, Any]],
+    context: tuple[Structure, Structure, Miller, Miller],
+    gap: float,
+    thickness: float | None,
+    max_atoms: int,
+    max_models: int,
+) -> list[InterfaceModel]:
+    """Collect the first models that pass their checks, or say why there is none."""
     models: list[InterfaceModel] = []
     sizes: list[int] = []
     failed: set[str] = set()
-    for model in (m for match in within for m in _models(match, context, gap_A, thickness_A, max_atoms)):
+    for model in (m for match in matches for m in _models(match, context, gap, thickness, max_atoms)):
         sizes.append(model.atoms)
         failed |= {name for name, passed in model.checks().items() if not passed}
         if model.atoms <= max_atoms and all(model.checks().values()):
-            models.append(_decorated(model, contents, seed))
+            models.append(model)
         if len(models) >= max_models:
             break
     if not models:
-        raise _nothing_built(film_cell, substrate_cell, max_atoms, sizes, failed)
-    return sorted(models, key=lambda m: (m.atoms, m.strain_percent, m.termination))
+        raise _nothing_built(context[0], context[1], max_atoms, sizes, failed)
+    return models
 
 
 def _nothing_built(
@@ -213,64 +218,6 @@ def _label(structure: Structure) -> str:
     return str(structure.composition.element_composition.reduced_formula)
 
 
-@contextmanager
-def _without_spglib_notice() -> Iterator[None]:
-    """Silence one notice that spglib addresses to its callers (pymatgen), which users cannot act on."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Set OLD_ERROR_HANDLING", DeprecationWarning)
-        yield
-
-
-@lru_cache(maxsize=16)
-def _builder(
-    film: str, substrate: str, film_miller: Miller, substrate_miller: Miller, limits: tuple[float, ...]
-) -> Any:
-    """The pymatgen builder for a pair; enumerating matches and terminations takes seconds."""
-    from pymatgen.analysis.interfaces.coherent_interfaces import CoherentInterfaceBuilder
-    from pymatgen.analysis.interfaces.zsl import ZSLGenerator
-    from pymatgen.core import Structure
-
-    area, length, tilt = limits
-    matcher: Any = ZSLGenerator  # has no annotations
-    try:
-        with _without_spglib_notice():
-            builder = CoherentInterfaceBuilder(
-                substrate_structure=Structure.from_str(substrate, "json"),
-                film_structure=Structure.from_str(film, "json"),
-                film_miller=film_miller,
-                substrate_miller=substrate_miller,
-                zslgen=matcher(max_area=area, max_length_tol=length, max_angle_tol=tilt),
-                label_index=True,
-                filter_out_sym_slabs=False,
-            )
-    except (ValueError, IndexError, ArithmeticError, np.linalg.LinAlgError) as error:
-        raise StructureError(
-            f"slabs of the planes {film_miller} and {substrate_miller} cannot be matched ({error}); try other planes"
-        ) from error
-    if len({*builder.terminations}) != len(builder.terminations):
-        raise StructureError("two terminations of the interface share a label; try other planes")
-    return builder
-
-
-def _candidates(
-    film: str,
-    substrate: str,
-    film_miller: Miller,
-    substrate_miller: Miller,
-    area: float,
-    length: float,
-    angle: float,
-) -> list[dict[str, Any]]:
-    """Distinct matches by area, then strain; repeats of one area and strain are dropped."""
-    builder = _builder(film, substrate, film_miller, substrate_miller, (area, length, angle))
-    distinct: dict[tuple[float, float], dict[str, Any]] = {}
-    for match in builder.zsl_matches:
-        strain = 100.0 * von_mises(np.asarray(match.film_sl_vectors), np.asarray(match.substrate_sl_vectors))
-        key = (round(float(match.match_area), 2), round(strain, 3))
-        distinct.setdefault(key, {"match": match, "area": key[0], "strain": strain, "builder": builder})
-    return [distinct[key] for key in sorted(distinct)]
-
-
 def _no_match(
     film: Structure,
     substrate: Structure,
@@ -281,8 +228,8 @@ def _no_match(
 ) -> str:
     pair = f"{_label(film)} {film_miller} and {_label(substrate)} {substrate_miller}"
     if not found:
-        wide = _candidates(
-            film.to_json(), substrate.to_json(), film_miller, substrate_miller, 1.5 * area, 0.15, 0.08
+        wide = lattice_matches(
+            film.to_json(), substrate.to_json(), film_miller, substrate_miller, (1.5 * area, 0.15, 0.08)
         )
         found = wide
     if not found:
@@ -312,7 +259,7 @@ def _models(
     for termination in builder.terminations:
         builder.zsl_matches = [match["match"]]
         try:
-            with _without_spglib_notice():
+            with without_spglib_notice():
                 built = list(builder.get_interfaces(termination, gap=gap, vacuum_over_film=gap, **size))
         except (ValueError, IndexError, ArithmeticError, np.linalg.LinAlgError):
             continue  # this pair of surfaces has another periodicity than the match

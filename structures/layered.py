@@ -161,9 +161,7 @@ def layered_oxide(
     fitting = smallest_supercell(nickel=nickel, cobalt=cobalt, manganese=manganese, lithium=lithium)
     cells = supercell if supercell is not None else fitting
     check_supercell(cells)
-    numbers = _numbers(contents, cells, fitting)
-    units = sum(numbers[:3])
-    ni, co, mn, li = numbers
+    ni, co, mn, li = _numbers(contents, cells, fitting)
     cell = layered_parent(vegard_lattice(*(float(x) for x in contents[:3]))) * cells
     lithium_sites = tuple(i for i, s in enumerate(cell) if s.specie.symbol == "Li")
     metal_sites = tuple(i for i, s in enumerate(cell) if s.specie.symbol == "Ni")
@@ -171,7 +169,7 @@ def layered_oxide(
         cell,
         [
             Sublattice(metal_sites, oxidation_counts((ni, co, mn), li)),
-            Sublattice(lithium_sites, {"Li+": li, VACANCY: units - li}),
+            Sublattice(lithium_sites, {"Li+": li, VACANCY: ni + co + mn - li}),
         ],
         seed=seed,
     )

@@ -102,17 +102,7 @@ def layered_hop(
             name=f"{formula} single vacancy",
             note="straight hop through the O-O dumbbell into one vacancy",
         )
-    hop = float(np.linalg.norm(step))
-    third = [
-        (i, v)
-        for i, v in vectors[1:]
-        if abs(np.linalg.norm(v - step) - hop) < NEIGHBOUR_TOLERANCE * hop and i != index
-    ]
-    if not third:
-        raise InputError(
-            f"no three neighbouring lithium sites form a triangle in this cell of {formula}; use layered_oxide"
-        )
-    other, side = third[0]
+    other, side = _third_site(vectors, formula)
     via = _tetrahedral_site(structure, start, step, side)
     return _path(
         structure,
@@ -289,6 +279,16 @@ def _check_width(structure: Structure, hop: float) -> None:
             f"the cell is {width:.1f} Å wide, less than {SMALLEST_REPEAT} hops of {hop:.2f} Å;"
             f" repeat it to at least {SMALLEST_REPEAT} x {SMALLEST_REPEAT} lithium sites per layer"
         )
+
+
+def _third_site(vectors: list[tuple[int, FloatArray]], formula: str) -> tuple[int, FloatArray]:
+    """Neighbour that forms a triangle with the start and the first neighbour."""
+    index, step = vectors[0]
+    hop = float(np.linalg.norm(step))
+    for other, side in vectors[1:]:
+        if other != index and abs(float(np.linalg.norm(side - step)) - hop) < NEIGHBOUR_TOLERANCE * hop:
+            return other, side
+    raise InputError(f"no three neighbouring lithium sites of {formula} form a triangle; use layered_oxide")
 
 
 def _tetrahedral_site(structure: Structure, start: int, first: FloatArray, second: FloatArray) -> FloatArray:
