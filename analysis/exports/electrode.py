@@ -2,8 +2,8 @@
 
 A cathode that went through the furnace is described by the parameters it started from and the summary of the
 sintering simulation. Each value is a record with unit, kind and source; values that nobody knows are named with the
-reason, never invented. Electrochemistry happens near 25 °C: diffusivities are used only inside their temperature
-range, never extrapolated from the furnace.
+reason, never invented. Electrochemistry happens near 25 °C: diffusivities of the furnace are not extrapolated down
+to it (activation energies in print span a factor of 1e8 over that range).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from cosinter.data.tables import load_table
 FARADAY = physical_constants["Faraday constant"][0]
 AnyValue = Scalar | Arrhenius | Table
 _LITHIUM, _TEMPERATURE = "lithium_per_metal", "temperature_K"
-_DIFFUSIVITIES = ("cathode.lithium_diffusivity", "cathode.layered.lithium_diffusivity")
+# a chemical diffusivity of the cell; cathode.layered.lithium_diffusivity is a tracer diffusivity per vacancy of the furnace
+_DIFFUSIVITY = "cell.lithium_diffusivity"
+_VOLTAGE, _CAPACITY = "capacity.open_circuit_voltage", "capacity.reference"
 _CAPACITY_UNITS = {"mAh/g": 3.6e3, "A.s/kg": 1.0, "C/kg": 1.0, "A.h/kg": 3.6e3, "Ah/kg": 3.6e3}
 
 
@@ -192,11 +194,9 @@ def _cathode_values(
         "open_circuit_potential": _open_circuit_potential(records, temperature_K),
         "minimum_stoichiometry": _minimum_stoichiometry(parameters),
     }
-    for name in _DIFFUSIVITIES:
-        record = records.get(name)
-        if isinstance(record, Arrhenius) and _covers(record, temperature_K):
-            values["diffusivity"] = record
-            break
+    diffusivity = records.get(_DIFFUSIVITY)
+    if isinstance(diffusivity, Arrhenius) and _covers(diffusivity, temperature_K):
+        values["diffusivity"] = diffusivity
     return values
 
 
@@ -206,16 +206,16 @@ def _covers(record: Arrhenius, temperature_K: float) -> bool:
 
 
 def _open_circuit_potential(records: Mapping[str, AnyValue], temperature_K: float) -> Table | str:
-    record = records.get("cathode.open_circuit_potential")
+    record = records.get(_VOLTAGE)
     if not isinstance(record, Table) or _LITHIUM not in record.axes:
-        return f"the parameter set has no table cathode.open_circuit_potential over {_LITHIUM}"
+        return f"the parameter set has no table {_VOLTAGE} over {_LITHIUM}"
     if set(record.axes) == {_LITHIUM}:
         return record
     if set(record.axes) != {_LITHIUM, _TEMPERATURE}:
-        return f"cathode.open_circuit_potential has axes {', '.join(record.axes)}"
+        return f"{_VOLTAGE} has axes {', '.join(record.axes)}"
     grid = record.axis(_TEMPERATURE)
     if not grid[0] <= temperature_K <= grid[-1]:
-        return f"cathode.open_circuit_potential covers {grid[0]:g} to {grid[-1]:g} K only"
+        return f"{_VOLTAGE} covers {grid[0]:g} to {grid[-1]:g} K only"
     rows: FloatArray = np.moveaxis(record.array, list(record.axes).index(_LITHIUM), 0)
     values = [float(np.interp(temperature_K, grid, row)) for row in rows]
     fields = record.model_dump(exclude={"axes", "values"})
@@ -225,7 +225,7 @@ def _open_circuit_potential(records: Mapping[str, AnyValue], temperature_K: floa
 def _minimum_stoichiometry(parameters: ParameterSet) -> Scalar | str:
     """u0 - Q M / F: where the reference capacity of the undamaged cathode ends."""
     records = parameters.parameters
-    needed = ("cathode.capacity_reference", "cathode.molar_mass", "cathode.initial_lithium_per_metal")
+    needed = (_CAPACITY, "cathode.molar_mass", "cathode.initial_lithium_per_metal")
     scalars = [records.get(name) for name in needed]
     for name, record in zip(needed, scalars, strict=True):
         if not isinstance(record, Scalar):
@@ -236,5 +236,5 @@ def _minimum_stoichiometry(parameters: ParameterSet) -> Scalar | str:
     lowest = lithium.value - capacity.value * _CAPACITY_UNITS[capacity.unit] * mass.value / FARADAY
     if not 0.0 <= lowest < lithium.value:
         return f"the reference capacity {capacity.value:g} {capacity.unit} is more than the cathode can hold"
-    source = f"from cathode.capacity_reference ({capacity.source})"
+    source = f"from {_CAPACITY} ({capacity.source})"
     return Scalar(value=lowest, unit="1", source=source, kind=capacity.kind)

@@ -28,18 +28,17 @@ def parameter_set(**more: Any) -> ParameterSet:
         "cathode.metal_concentration": Scalar(value=48000.0, unit="mol/m3", **test),
         "cathode.molar_mass": Scalar(value=0.09728, unit="kg/mol", **test),
         "cathode.initial_lithium_per_metal": Scalar(value=1.0, unit="1", **test),
-        "cathode.capacity_reference": Scalar(value=200.0, unit="mAh/g", uncertainty=5.0, **test),
+        "capacity.reference": Scalar(value=720000.0, unit="C/kg", uncertainty=18000.0, **test),
         "cathode.layered.lithium_diffusivity": Arrhenius(
             unit="m2/s",
             reference_value=1e-12,
             reference_temperature=973.15,
             activation_energy=80e3,
-            temperature_range=(600.0, 1300.0),
             log10_uncertainty=1.0,
             source="made-up, of the furnace",
             kind="computed",
         ),
-        "cathode.open_circuit_potential": Table(
+        "capacity.open_circuit_voltage": Table(
             unit="V",
             axes={"lithium_per_metal": (0.0, 0.25, 0.5, 0.75, 1.0)},
             values=[4.7, 4.25, 3.95, 3.75, 3.4],

@@ -53,7 +53,7 @@ def test_furnace_diffusivities_are_not_extrapolated_to_the_cell() -> None:
         source="made-up, of the cell",
         kind="measured",
     )
-    section = to_bpx(parameter_set(**{"cathode.lithium_diffusivity": cell}), SUMMARY, GEOMETRY)[
+    section = to_bpx(parameter_set(**{"cell.lithium_diffusivity": cell}), SUMMARY, GEOMETRY)[
         "Parameterisation"
     ]
     assert section["Positive electrode"]["Diffusivity [m2.s-1]"] == pytest.approx(float(cell(298.15)))

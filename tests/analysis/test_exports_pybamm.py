@@ -81,8 +81,8 @@ def test_only_what_we_know_is_handed_over() -> None:
 
 
 def test_assumed_values_are_listed_and_left_out_on_request() -> None:
-    table = parameter_set()["cathode.open_circuit_potential"].model_copy(update={"kind": "assumed"})
-    parameters = parameter_set(**{"cathode.open_circuit_potential": table})
+    table = parameter_set()["capacity.open_circuit_voltage"].model_copy(update={"kind": "assumed"})
+    parameters = parameter_set(**{"capacity.open_circuit_voltage": table})
     name = "Positive electrode OCP [V]"
     assert to_pybamm(parameters, SUMMARY, GEOMETRY)["assumed"] == [name]
     without = to_pybamm(parameters, SUMMARY, GEOMETRY, include_assumed=False)
@@ -101,7 +101,7 @@ def test_an_arrhenius_diffusivity_keeps_its_reference_temperature() -> None:
         source="made-up, of the cell",
         kind="measured",
     )
-    handed = to_pybamm(parameter_set(**{"cathode.lithium_diffusivity": record}), SUMMARY, GEOMETRY)
+    handed = to_pybamm(parameter_set(**{"cell.lithium_diffusivity": record}), SUMMARY, GEOMETRY)
     function = pybamm_values(handed)["Positive particle diffusivity [m2.s-1]"]
     value = function(pybamm.Scalar(0.5), pybamm.Scalar(298.15)).evaluate()
     assert value == pytest.approx(float(record(298.15)), rel=1e-12)
