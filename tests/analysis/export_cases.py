@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+from cosinter.analysis.assembly import assemble
+from cosinter.analysis.equilibrium.titration import titration_curve
 from cosinter.analysis.exports.electrode import Geometry
 from cosinter.analysis.parameters import Arrhenius, ParameterSet, Scalar, Table
+from cosinter.analysis.thermochemistry.cathode import CathodeModel
 
 GEOMETRY = Geometry(grain_radius_m=2e-6, cathode_volume_fraction=0.6, porosity=0.05)
 SUMMARY: dict[str, Any] = {
@@ -55,3 +59,13 @@ def parameter_set(**more: Any) -> ParameterSet:
         ),
     }
     return ParameterSet(study="=test study", cosinter_version="0", parameters=records | more)
+
+
+@cache
+def assembled_set() -> ParameterSet:
+    """The set that a run with NCM811 and LATP in air makes."""
+    cathode = CathodeModel(0.8, 0.1, 0.1)
+    titration = titration_curve(
+        "latp", library=cathode.library, temperature_K=973.15, pressures_bar={"O2": 0.21}
+    )
+    return assemble(study_name="NCM811 + LATP", cathode=cathode, titration=titration)

@@ -13,7 +13,7 @@ from cosinter.analysis.exports.bpx import to_bpx
 from cosinter.analysis.exports.electrode import Geometry
 from cosinter.analysis.parameters import Arrhenius, Scalar
 from cosinter.data.exceptions import InputError
-from tests.analysis.export_cases import GEOMETRY, SUMMARY, parameter_set
+from tests.analysis.export_cases import GEOMETRY, SUMMARY, assembled_set, parameter_set
 
 FARADAY = physical_constants["Faraday constant"][0]
 
@@ -124,3 +124,13 @@ def test_exporting_changes_nothing_of_the_callers() -> None:
     to_bpx(parameters, summary, GEOMETRY)
     assert summary == SUMMARY
     assert parameters.to_json() == before
+
+
+def test_the_assembled_set_of_a_composite_gives_a_complete_file() -> None:
+    electrode = parse(to_bpx(assembled_set(), SUMMARY, GEOMETRY)).parameterisation.positive_electrode
+    # 222.2 mAh/g of 97.28 g/mol; 4.2 V is the usual end of charge there, the table is good to some 0.1 V when extrapolated
+    assert electrode.minimum_stoichiometry == pytest.approx(1.0 - 0.2222 * 3600.0 * 97.28 / FARADAY, rel=1e-3)
+    end_of_charge = min(zip(electrode.ocp.x, electrode.ocp.y, strict=True), key=lambda p: abs(p[0] - 0.19))[1]
+    assert 4.1 < end_of_charge < 4.5
+    # LiNiO2-type oxides: one metal per 33.8 cubic angstrom
+    assert electrode.maximum_concentration == pytest.approx(1e30 / 33.8 / 6.02214e23, rel=0.01)

@@ -11,7 +11,7 @@ import pytest
 from cosinter.analysis.exports.pybamm import pybamm_options, pybamm_values, to_pybamm
 from cosinter.analysis.parameters import Arrhenius
 from cosinter.data.exceptions import InputError
-from tests.analysis.export_cases import GEOMETRY, SUMMARY, parameter_set
+from tests.analysis.export_cases import GEOMETRY, SUMMARY, assembled_set, parameter_set
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:pybamm.*"),
@@ -112,3 +112,11 @@ def test_foreign_documents_are_refused() -> None:
         pybamm_values({"format": "something", "version": "1.0"})
     with pytest.raises(InputError, match="version 1"):
         pybamm_options(document() | {"version": "2.0"})
+
+
+def test_the_assembled_set_of_a_composite_charges_a_half_cell() -> None:
+    handed = json.loads(json.dumps(to_pybamm(assembled_set(), SUMMARY, GEOMETRY)))
+    assert handed["assumed"] == []
+    solution, _ = charge(handed, seconds=3600.0)
+    voltage = solution["Voltage [V]"].entries
+    assert 3.0 < voltage[0] < voltage[-1] < 4.5
