@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from cosinter.data.exceptions import DataError
 from cosinter.workflows import report_text
-from cosinter.workflows.report_content import ReportContent, format_number
+from cosinter.workflows.report_content import ReportContent
 from cosinter.workflows.report_drawing import plotly_spec
 from cosinter.workflows.report_figures import case_colours, figures
 
@@ -123,7 +123,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": format_number,
+        "number": report_text.format_number,
         "interval": report_text.interval_text,
         "cite": report_text.linked_citation,
         "formula": report_text.formula_markup,

@@ -7,29 +7,57 @@ name. Cases are tied together by ``Case.name``; a ``role`` gives each its colour
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from cosinter.analysis.parameters import Kind, ParameterSet
+from cosinter.workflows.report_rows import (
+    BarrierRow,
+    Content,
+    InterfaceRow,
+    Kink,
+    LadderRow,
+    LatticeValue,
+    PhononRow,
+    Product,
+    ReactionTable,
+    Role,
+    Series,
+    StructureRow,
+    equal_lengths,
+)
 
-Role = Literal["bare", "compensated", "other"]
-Series = tuple[float, ...]
-Share = Annotated[float, Field(ge=-1e-9, le=1.0 + 1e-9)]
-
-
-class Content(BaseModel):
-    """Base of all parts: frozen, no unknown keys, no NaN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-def _equal_lengths(owner: str, columns: Mapping[str, Series | None]) -> None:
-    lengths = {name: len(column) for name, column in columns.items() if column is not None}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"columns of {owner} must have equal lengths, found {lengths}")
+__all__ = [
+    "SINTER_COLUMNS",
+    "BalanceRow",
+    "BarrierRow",
+    "Case",
+    "Chart",
+    "Content",
+    "Curve",
+    "FileRow",
+    "Headline",
+    "InterfaceRow",
+    "Kink",
+    "LadderRow",
+    "LatticeValue",
+    "Number",
+    "ParameterRow",
+    "PatternRow",
+    "PhononRow",
+    "Product",
+    "PublishedRow",
+    "ReactionTable",
+    "ReportContent",
+    "Role",
+    "Series",
+    "SinterSeries",
+    "StageRow",
+    "StructureRow",
+    "Verdict",
+    "parameter_rows",
+]
 
 
 class Number(Content):
@@ -105,143 +133,6 @@ class PublishedRow(Content):
         return 100.0 * (ours - self.published.value) / abs(self.published.value)
 
 
-class LatticeValue(Content):
-    """One lattice constant: ours beside the cited one."""
-
-    symbol: str
-    unit: str = "Å"
-    ours: float | None = None
-    cited: float | None = None
-
-    @property
-    def error_percent(self) -> float | None:
-        """100 (ours - cited) / cited."""
-        if self.ours is None or not self.cited:
-            return None
-        return 100.0 * (self.ours - self.cited) / self.cited
-
-
-class StructureRow(Content):
-    """A crystal: where it comes from and how well the calculator keeps its cell."""
-
-    name: str
-    formula: str
-    space_group: str = ""
-    calculator: str = ""
-    lattice: tuple[LatticeValue, ...] = ()
-    citation: str
-    kind: Kind = "measured"
-    note: str = ""
-
-
-class InterfaceRow(Content):
-    """A coherent interface model and the guards it passed."""
-
-    name: str
-    film: str
-    substrate: str
-    orientation: str = ""
-    strain_percent: float | None = None
-    area_A2: float | None = None
-    atoms: int | None = None
-    min_distance_A: float | None = None
-    checks: dict[str, bool] = Field(default_factory=dict)
-    note: str = ""
-
-
-class BarrierRow(Content):
-    """A migration path: energies (eV, relative to the first image) along the distance (Å)."""
-
-    name: str
-    host: str
-    mechanism: str = ""
-    distance_A: Series
-    energy_eV: Series
-    barrier_eV: float
-    uncertainty_eV: float | None = None
-    converged: bool
-    calculator: str
-    cited_eV: float | None = None
-    citation: str = ""
-    note: str = ""
-
-    @model_validator(mode="after")
-    def _check(self) -> BarrierRow:
-        _equal_lengths(self.name, {"distance_A": self.distance_A, "energy_eV": self.energy_eV})
-        return self
-
-
-class PhononRow(Content):
-    """Vibrational functions of one crystal per formula unit; ``measured_entropy`` in J/mol/K at 298.15 K."""
-
-    name: str
-    formula: str
-    temperature_K: Series
-    free_energy_kJ_per_mol: Series
-    entropy_J_per_mol_K: Series
-    heat_capacity_J_per_mol_K: Series
-    imaginary_share: float = 0.0
-    measured_entropy: float | None = None
-    computed_entropy: float | None = None
-    citation: str = ""
-    note: str = ""
-
-    @model_validator(mode="after")
-    def _check(self) -> PhononRow:
-        names = (
-            "temperature_K", "free_energy_kJ_per_mol", "entropy_J_per_mol_K", "heat_capacity_J_per_mol_K"
-        )  # fmt: skip
-        _equal_lengths(self.name, {name: getattr(self, name) for name in names})
-        return self
-
-
-class Product(Content):
-    """An amount of a phase, in mol."""
-
-    phase: str
-    formula: str = ""
-    mol: float
-
-
-class Kink(Content):
-    """One kink of a mixing line; fractions are those of the first reactant."""
-
-    mole_fraction: Share
-    mass_fraction: Share | None = None
-    volume_fraction: Share | None = None
-    dG_kJ_per_mol: float
-    dG_meV_per_atom: float
-    products: tuple[Product, ...]
-
-
-class ReactionTable(Content):
-    """All kinks between two reactants at one temperature; ``marked`` is the ratio of the study."""
-
-    first: str
-    second: str
-    temperature_C: float
-    atmosphere: str
-    kinks: tuple[Kink, ...]
-    marked: Kink | None = None
-    note: str = ""
-
-
-class LadderRow(Content):
-    """A reservoir of Li2O: its chemical potential in kJ/mol Li2O relative to Li2O(s) at each temperature."""
-
-    reservoir: str
-    temperature_C: Series
-    mu_kJ_per_mol: Series
-    uncertainty_kJ_per_mol: float | None = None
-    kind: Kind
-    source: str
-
-    @model_validator(mode="after")
-    def _check(self) -> LadderRow:
-        _equal_lengths(self.reservoir, {"temperature_C": self.temperature_C, "mu": self.mu_kJ_per_mol})
-        return self
-
-
 class SinterSeries(Content):
     """How one case goes through the furnace.
 
@@ -263,7 +154,7 @@ class SinterSeries(Content):
     @model_validator(mode="after")
     def _check(self) -> SinterSeries:
         columns = {n: getattr(self, n) for n in SINTER_COLUMNS} | dict(self.inventories) | dict(self.gas)
-        _equal_lengths(f"case {self.case}", columns)
+        equal_lengths(f"case {self.case}", columns)
         return self
 
 
@@ -290,7 +181,7 @@ class Curve(Content):
 
     @model_validator(mode="after")
     def _check(self) -> Curve:
-        _equal_lengths(self.label, {"x": self.x, "y": self.y, "low": self.low, "high": self.high})
+        equal_lengths(self.label, {"x": self.x, "y": self.y, "low": self.low, "high": self.high})
         return self
 
 
@@ -320,7 +211,7 @@ class PatternRow(Content):
 
     @model_validator(mode="after")
     def _check(self) -> PatternRow:
-        _equal_lengths(self.case, {"two_theta_deg": self.two_theta_deg, "intensity": self.intensity})
+        equal_lengths(self.case, {"two_theta_deg": self.two_theta_deg, "intensity": self.intensity})
         return self
 
 
@@ -411,25 +302,6 @@ class ReportContent(Content):
     def case(self, name: str) -> Case:
         """The case of that name."""
         return next(case for case in self.cases if case.name == name)
-
-
-def format_number(value: float | None, digits: int = 3) -> str:
-    """Write ``value`` with ``digits`` significant digits, e.g. 1234.5 -> '1230', 2.1e-15 -> '2.1×10⁻¹⁵'.
-
-    None becomes an en dash. Fixed notation between 1e-3 and 1e5, powers of ten outside.
-    """
-    if value is None:
-        return "–"
-    if value == 0.0:
-        return "0"
-    exponent = math.floor(math.log10(abs(value)))
-    if -3 <= exponent < 5:
-        rounded = float(f"{value:.{digits - 1}e}")
-        decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
-        return f"{rounded:.{decimals}f}".replace("-", "−")
-    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
-    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa}×10{raised}".replace("-", "−")
 
 
 def parameter_rows(parameters: ParameterSet) -> tuple[ParameterRow, ...]:

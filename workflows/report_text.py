@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from cosinter.workflows.report_content import Headline, Kink, LadderRow, Number, format_number
+from cosinter.workflows.report_content import Headline, Kink, LadderRow, Number
 
 _DOI = re.compile(
     r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)?\b(10\.\d{4,9}/[^\s\"<>,;|]*[^\s\"<>,;|.)\]}'’:])",
@@ -22,6 +23,25 @@ _ELEMENTS = (
 # a whole word of element symbols, amounts and brackets: TiO2 and Li3PO4 are one, NCM811 and M1 are not
 _FORMULA = re.compile(rf"(?<![A-Za-z0-9(])(?:(?:{_ELEMENTS}|\(|\)|\d+(?:\.\d+)?)+)(?![A-Za-z0-9])")
 _AMOUNT = re.compile(r"(?<=[A-Za-z)])(\d+(?:\.\d+)?)")
+
+
+def format_number(value: float | None, digits: int = 3) -> str:
+    """Write ``value`` with ``digits`` significant digits, e.g. 1234.5 -> '1230', 2.1e-15 -> '2.1×10⁻¹⁵'.
+
+    None becomes an en dash. Fixed notation between 1e-3 and 1e5, powers of ten outside.
+    """
+    if value is None:
+        return "–"
+    if value == 0.0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if -3 <= exponent < 5:
+        rounded = float(f"{value:.{digits - 1}e}")
+        decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+        return f"{rounded:.{decimals}f}".replace("-", "−")
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa}×10{raised}".replace("-", "−")
 
 
 def interval_text(number: Number) -> str:

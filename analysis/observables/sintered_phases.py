@@ -8,6 +8,7 @@ The cells are built from the crystal table with the occupancies that the composi
   (Li,M)3O4, above it Li_u M O2 with the further Li on the empty octahedra;
 - rock salt Li_u M O_(1+u): volume by Vegard's law between NiO, CoO, MnO (u = 0) and the layered oxide (u = 1),
   cations at random;
+- cells are those at room temperature: no thermal expansion, also in patterns of the hot composite;
 - all phases of the cathode share one Li per metal, as in the continuum model; products that are amorphous in
   reality scatter here like their crystals.
 """

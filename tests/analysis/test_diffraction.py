@@ -232,3 +232,10 @@ def test_cathode_shares_must_add_up() -> None:
         SinteredCathode(METALS, 1.0, 0.5, 0.1, 0.1)
     with pytest.raises(InputError, match="antisite"):
         SinteredCathode(METALS, 0.1, 1.0, antisite=0.5)
+
+
+def test_a_lithium_free_layered_cell_still_scatters() -> None:
+    """Without Li (weak for X-rays) the metal layers stay: (003) rises against (104) as both lose little."""
+    empty, full = layered(lithium=0.0), layered()
+    assert powder_pattern([PhaseWeight(empty, 1.0, "x")]).intensity.max() > 0.0
+    assert intensity_ratio_003_104(empty) > intensity_ratio_003_104(full)

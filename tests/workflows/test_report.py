@@ -22,7 +22,6 @@ from cosinter.workflows.report_content import (
     ReportContent,
     SinterSeries,
     Verdict,
-    format_number,
     parameter_rows,
 )
 from cosinter.workflows.report_drawing import figure_csv, figure_png, plotly_spec
@@ -30,6 +29,7 @@ from cosinter.workflows.report_figures import Figure, Line, Panel, figures, slug
 from cosinter.workflows.report_text import (
     duration_text,
     flattened,
+    format_number,
     formula_markup,
     linked_citation,
     parameter_anchor,
