@@ -207,6 +207,7 @@ class PatternRow(Content):
     intensity: Series
     ratio_003_104: float | None = None
     weight_percent: dict[str, float] = Field(default_factory=dict)
+    radiation: str = ""
     note: str = ""
 
     @model_validator(mode="after")

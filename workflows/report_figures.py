@@ -278,7 +278,7 @@ def _programme(content: ReportContent, colours: Mapping[str, str]) -> Figure:
         "Through the furnace",
         "time / h",
         panels,
-        "One furnace programme, read from top to bottom: as the temperature rises, LATP draws lithium through a growing "
+        "One furnace programme, read from top to bottom: as the temperature rises, the electrolyte draws lithium through a growing "
         "interphase, the grain loses lithium, and the layered phase turns to spinel (dashed) and rock salt (dotted). "
         "The distance between warm and cool lines is what the compensator buys.",
     )
@@ -354,15 +354,16 @@ def _diffraction(content: ReportContent, colours: Mapping[str, str]) -> Figure:
         for place, row in enumerate(rows)
     )
     panel = Panel("intensity, scaled and lifted", lines, lifted=True, height=60 + 90 * len(lines))
+    radiation = ", ".join(dict.fromkeys(row.radiation for row in rows if row.radiation))
     return Figure(
         "diffraction",
         "diffraction",
         "Simulated X-ray diffraction of the product mixture",
-        "2θ / degrees, Cu Kα",
+        f"2θ / degrees, {radiation}" if radiation else "2θ / degrees",
         (panel,),
         "Each pattern has its strongest line at 100 and is lifted for sight; coolest at the bottom. The layered phase "
-        "shows (003) near 19° and (104) near 44°; rock salt fills in just below (104), so their ratio falls as order is "
-        "lost.",
+        "shows (003) and (104), near 19° and 44° with Cu Kα; rock salt fills in just below (104), so their ratio falls as "
+        "order is lost.",
     )
 
 

@@ -86,6 +86,7 @@ def _pattern(case: str, temperature: float) -> PatternRow:
         temperature_C=temperature,
         two_theta_deg=angles,
         intensity=intensity,
+        radiation="Cu Kα",
         ratio_003_104=1.33 * (1.0 - 0.6 * loss),
         weight_percent={"layered": 70.0 * (1 - loss), "rock salt": 70.0 * loss, "LATP": 26.0, "Li3PO4": 4.0},
     )
