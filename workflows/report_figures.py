@@ -279,7 +279,8 @@ def _programme(content: ReportContent, colours: Mapping[str, str]) -> Figure:
         "time / h",
         panels,
         "One furnace programme, read from top to bottom: as the temperature rises, the electrolyte draws lithium "
-        "through a growing interphase, the grain loses lithium, and the layered phase turns to spinel (dashed) and rock salt (dotted). "
+        "through a growing interphase, the grain loses lithium, and the layered phase turns to spinel (dashed) "
+        "and rock salt (dotted). "
         "The distance between warm and cool lines is what the compensator buys.",
     )
 
