@@ -62,6 +62,8 @@ for _command in (
 
 def main() -> None:
     """Run the command line and leave with the right exit code; a user never sees a traceback."""
+    for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")
     try:
         app(standalone_mode=True)
     except CosinterError as error:

@@ -200,10 +200,14 @@ def sinter(
     for key, heading in columns.items():
         table.add_column(heading, justify="left" if key == "name" else "right")
     for case in cases:
-        table.add_row(*(case[key] if key == "name" else f"{case[key]:.4g}" for key in columns))
+        table.add_row(*(case[key] if key == "name" else _shown(key, case[key]) for key in columns))
     Console().print(table)
     worst = max(error for case in cases for error in case["balance_error"].values())
     typer.echo(f"largest element-balance error {worst:.1e} of its inventory")
+
+
+def _shown(key: str, value: float) -> str:
+    return f"{value:.3f}" if key.endswith(("_fraction", "_per_metal")) else f"{value:.4g}"
 
 
 def write_user_file(path: Path, text: str) -> None:

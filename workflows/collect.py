@@ -35,6 +35,7 @@ from cosinter.workflows.results import Results, StageResult
 from cosinter.workflows.study import Study
 
 BALANCE_LIMIT = 1.0e-9
+RADIATION = {"CuKa": "Cu Kα", "CuKa1": "Cu Kα1", "MoKa": "Mo Kα", "CoKa": "Co Kα"}
 ENGINES = ("ase", "pymatgen", "phonopy", "lammps", "cantera", "scipy", "numpy", "fireworks")
 
 
@@ -107,7 +108,7 @@ def make_content(found: Collected) -> ReportContent:
         ladder=_ladder(found),
         sinter=tuple(SinterSeries(case=name, **data["series"]) for name, data in found.sinter.items()),
         diffraction=tuple(
-            PatternRow(case=stage.data["case"], **pattern)
+            PatternRow(case=stage.data["case"], **pattern, radiation=RADIATION[stage.data["wavelength"]])
             for stage in found.of("diffraction")
             for pattern in stage.data["patterns"]
         ),
@@ -254,7 +255,9 @@ def _warnings(found: Collected) -> Iterator[str]:
 
 
 def _stage(stage: StageResult) -> StageRow:
-    return StageRow(stage=stage.name, hash=stage.key[:8], seconds=stage.record["seconds"], executions=1)
+    return StageRow(
+        stage=stage.name, hash=stage.key[:8], seconds=stage.record["seconds"], executions=stage.executed
+    )
 
 
 def _versions() -> dict[str, str]:

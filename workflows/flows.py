@@ -120,7 +120,7 @@ def manifest(plan: Plan, results: Results) -> dict[str, Any]:
             record = results.read(stage.name, key).record
             row |= {name: record[name] for name in ("started", "finished", "seconds")}
             row["folder"] = str(results.folder(stage.name, key).relative_to(results.root))
-        row["executed"] = sum(event["event"] == "started" for event in results.events(stage.name, key))
+        row["executed"] = results.executed(stage.name, key)
         rows.append(row)
     return {"study": plan.study, "cosinter_version": __version__, "stages": rows}
 

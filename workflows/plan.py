@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from cosinter.data.exceptions import StorageError
+from cosinter.data.exceptions import DataError, StorageError
 from cosinter.workflows.results import Results, digest
 from cosinter.workflows.study import Study
 
@@ -38,6 +38,23 @@ THERMO = (
     "workflows/steps_furnace.py",
 )
 MODEL = ("data/exceptions.py", "analysis/parameters.py", "analysis/continuum", "workflows/steps_furnace.py")
+REPORT = (
+    "workflows/steps_report.py",
+    "workflows/collect.py",
+    "workflows/judge.py",
+    "workflows/exporting.py",
+    "workflows/report.py",
+    "workflows/report_content.py",
+    "workflows/report_drawing.py",
+    "workflows/report_figures.py",
+    "workflows/report_rows.py",
+    "workflows/report_text.py",
+    "workflows/templates",
+    "analysis/exports",
+    "data/published.yaml",
+    "data/references.yaml",
+    "data/cell.yaml",
+)
 
 
 @dataclass(frozen=True)
@@ -201,7 +218,8 @@ def _continuum_stages(study: Study) -> tuple[Stage, ...]:
             *THERMO,
             "data/transport.yaml",
             "analysis/assembly.py",
-            "analysis/barriers.py",
+            "analysis/hopping.py",
+            "analysis/observables",
             "analysis/continuum/inputs.py",
         ),
         engines=("cantera", "scipy"),
@@ -254,10 +272,8 @@ def _report_stage(study: Study) -> Stage:
         function="report",
         inputs={"study": study.model_dump(mode="json")},
         after=tuple(stage.name for stage in others),
-        code=("workflows/steps_report.py", "workflows/report_content.py", "workflows/report.py", "workflows/report_figures.py",
-              "workflows/collect.py", "workflows/judge.py", "workflows/exporting.py", "workflows/templates",
-              "analysis/exports", "data/published.yaml", "data/references.yaml", "data/cell.yaml"),
-    )  # fmt: skip
+        code=REPORT,
+    )
 
 
 @cache
@@ -265,12 +281,14 @@ def _code_hash(path: str) -> str:
     """Hash of a source file, or of all source files below a folder, of the installed package."""
     entry = files("cosinter").joinpath(path)
     here = Path(str(entry))
+    if not here.exists():
+        raise DataError(f"source {path} of the package is missing; reinstall cosinter to mend it")
     if here.is_file():
         return hashlib.sha256(here.read_bytes()).hexdigest()[:16]
     found = sorted(
         item
         for item in here.rglob("*")
-        if item.is_file() and item.suffix in (".py", ".yaml", ".html", ".css", ".j2")
+        if item.is_file() and item.suffix in (".py", ".yaml", ".j2", ".css", ".js")
     )
     whole = hashlib.sha256()
     for item in found:

@@ -40,6 +40,7 @@ class StageResult:
     folder: Path
     data: Mapping[str, Any]
     record: Mapping[str, Any]
+    executed: int
 
 
 class Results:
@@ -79,7 +80,9 @@ class Results:
             raise StorageError(
                 f"result of stage {stage} in {folder} is missing or damaged; run the study again to mend it"
             ) from error
-        return StageResult(name=stage, key=key, folder=folder, data=data, record=record)
+        return StageResult(
+            name=stage, key=key, folder=folder, data=data, record=record, executed=self.executed(stage, key)
+        )
 
     @contextmanager
     def writing(self, stage: str, key: str) -> Iterator[Path]:
@@ -147,6 +150,10 @@ class Results:
             if isinstance(event, dict) and (key is None or event.get("key") == key):
                 events.append(event)
         return events
+
+    def executed(self, stage: str, key: str) -> int:
+        """How often a stage was started for these inputs."""
+        return sum(event["event"] == "started" for event in self.events(stage, key))
 
     def sweep(self) -> None:
         """Remove the working folders of killed runs; call only while holding the lock."""

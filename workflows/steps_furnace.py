@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cosinter.analysis.continuum.furnace import Furnace as FurnaceProgramme
     from cosinter.analysis.continuum.inputs import SinterCase
     from cosinter.analysis.equilibrium.titration import TitrationCurve
-    from cosinter.analysis.parameters import Arrhenius, ParameterSet
+    from cosinter.analysis.parameters import Arrhenius, ParameterSet, Scalar
     from cosinter.analysis.thermochemistry.cathode import CathodeModel
 
 LADDER_TEMPERATURES_C = (450.0, 600.0, 700.0, 800.0)
@@ -111,7 +111,7 @@ def layered_diffusivity(barriers: list[Mapping[str, Any]]) -> Arrhenius | None:
     Near full lithiation the single-vacancy (oxygen dumbbell) hop carries the diffusion, the divacancy hop only once a
     third of the lithium is gone (Wei et al. 2015, doi:10.1021/jacs.5b04040).
     """
-    from cosinter.analysis.barriers import hop_diffusivity
+    from cosinter.analysis.hopping import hop_diffusivity
 
     for found in barriers:
         if found["mechanism"] == "single" and found["uncertainty_eV"] is not None:
@@ -121,7 +121,7 @@ def layered_diffusivity(barriers: list[Mapping[str, Any]]) -> Arrhenius | None:
                 hop_length_m=found["hop_length_A"] * 1e-10,
                 neighbours=6,
                 dimensionality=2,
-                source=f"climbing-image NEB, {found['path']}, {found["calculator"]["model"]}",
+                source=f"climbing-image NEB, {found['path']}, {found['calculator']['model']}",
             )
     return None
 
@@ -135,8 +135,21 @@ def parameter_set(inputs: Mapping[str, Any], diffusivity: Arrhenius | None) -> P
         study_name=inputs["name"],
         cathode=model,
         titration=curve,
-        layered_diffusivity=diffusivity,
-        capacity_reference_mAh_per_g=inputs["cathode"]["capacity_mAh_per_g"],
+        lithium_diffusivity=diffusivity,
+        overrides={"capacity.reference": capacity_reference(inputs["cathode"]["capacity_mAh_per_g"])},
+    )
+
+
+def capacity_reference(capacity_mAh_per_g: float) -> Scalar:
+    """Capacity of the undamaged cathode as the study gives it, in C/kg."""
+    from cosinter.analysis.observables.capacity import C_PER_KG_PER_MAH_PER_G
+    from cosinter.analysis.parameters import Scalar
+
+    return Scalar(
+        value=capacity_mAh_per_g * C_PER_KG_PER_MAH_PER_G,
+        unit="C/kg",
+        kind="measured",
+        source="study file, cathode.capacity_mAh_per_g: capacity of the undamaged cathode",
     )
 
 
@@ -189,7 +202,6 @@ def sinter_case(inputs: Mapping[str, Any], found: ParameterSet) -> SinterCase:
 
 def sinter(task: Task) -> dict[str, Any]:
     """Take one case through the furnace, with intervals from samples of the parameters."""
-    from cosinter.analysis.continuum.ensemble import intervals
     from cosinter.analysis.parameters import ParameterSet
 
     stage = task.upstream["parameters"]
@@ -198,11 +210,9 @@ def sinter(task: Task) -> dict[str, Any]:
     dataset, summary = simulate_case(found, case)
     with storage_errors(task.folder):
         dataset.to_netcdf(task.folder / "furnace.nc", engine="scipy")
-    count = task.inputs["uncertainty_samples"]
-    spread = intervals(found, case, count=count, seed=task.inputs["seed"]) if count else None
     return {
         "summary": summary,
-        "intervals": spread.to_dict() if spread is not None else None,
+        **spread(found, case, count=task.inputs["uncertainty_samples"], seed=task.inputs["seed"]),
         "series": series(dataset),
         "warnings": [text for text in str(dataset.attrs.get("notes", "")).split("; ") if text],
     }
@@ -211,10 +221,34 @@ def sinter(task: Task) -> dict[str, Any]:
 def simulate_case(found: ParameterSet, case: SinterCase) -> tuple[xarray.Dataset, dict[str, Any]]:
     """Simulate one case; give the dataset and the summary with resistance and capacity."""
     from cosinter.analysis.continuum.model import simulate
-    from cosinter.analysis.observables.capacity import observed_summary
+    from cosinter.analysis.continuum.results import summary
+    from cosinter.analysis.observables.capacity import discharge_capacity
+    from cosinter.analysis.observables.impedance import interface_resistance
 
     dataset = simulate(found, case)
-    return dataset, observed_summary(found, dataset).to_dict()
+    resistance = interface_resistance(found, dataset).asr_ohm_cm2
+    capacity = discharge_capacity(found, dataset, asr_ohm_cm2=resistance).capacity_mAh_per_g
+    return dataset, summary(dataset, asr_ohm_cm2=resistance, capacity_mAh_per_g=capacity).to_dict()
+
+
+def spread(found: ParameterSet, case: SinterCase, *, count: int, seed: int) -> dict[str, Any]:
+    """Intervals (5 to 95 %) of the numbers of a summary over samples of the parameters; none if ``count`` is 0."""
+    from cosinter.analysis.continuum.ensemble import intervals, sample
+
+    if count == 0:
+        return {"intervals": {}, "samples": 0, "failed_samples": 0}
+
+    def run(drawn: ParameterSet) -> dict[str, float]:
+        _, summary = simulate_case(drawn, case)
+        return {key: value for key, value in summary.items() if isinstance(value, float) and key != "wall_s"}
+
+    bands = intervals(sample(found, count, seed=seed), run)
+    some = next(iter(bands.values()))
+    return {
+        "intervals": {name: [band.low, band.high] for name, band in bands.items()},
+        "samples": some.samples + some.failed,
+        "failed_samples": some.failed,
+    }
 
 
 def series(dataset: xarray.Dataset) -> dict[str, Any]:
@@ -285,7 +319,7 @@ def diffraction(task: Task) -> dict[str, Any]:
     patterns.append(
         _pattern(task, dataset.isel(time=end), float(temperature[end]), note="after the programme")
     )
-    return {"case": case, "patterns": patterns}
+    return {"case": case, "wavelength": task.inputs["diffraction"]["wavelength"], "patterns": patterns}
 
 
 def reached(temperature_C: Any, wanted: float) -> int | None:

@@ -222,7 +222,7 @@ class Atomistic(Section):
     phonons: tuple[Name, ...] = ("tio2", "li2tio3", "li3po4")
     interfaces: tuple[Interface, ...] = (
         Interface(film="ncm811", substrate="li2tio3"),
-        Interface(film="ncm811", substrate="ltp", film_miller=(1, 0, 4), substrate_miller=(0, 1, 2)),
+        Interface(film="ncm811", substrate="latp"),
     )
 
 

@@ -1,0 +1,235 @@
+"""Whole runs as a user starts them: to the end, again, killed, with broken parts, on a full disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cosinter.analysis.parameters import ParameterSet
+
+SMALL = """
+name: small
+cases:
+  - name: bare
+  - {name: helped, compensator: {LiOH_wt_percent: 3, Li2CO3_wt_percent: 2}}
+furnace: {segments: [{ramp_K_per_min: 10, to_C: 600}, {hold_h: 0.5}, {cool_K_per_min: 10, to_C: 25}]}
+atomistic: {calculator: CALCULATOR, relax: [tio2, nio], barriers: [], phonons: [], interfaces: []}
+diffraction: {temperatures_C: [600]}
+uncertainty_samples: 0
+"""
+MAIN = "from cosinter.workflows.cli import main; main()"
+
+
+def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", MAIN, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def cosinter(*arguments: str | Path, **options: Any) -> tuple[int, str, str]:
+    process = start(*arguments, **options)
+    out, err = process.communicate(timeout=280)
+    return process.returncode, out, err
+
+
+def study_file(folder: Path, calculator: str = "pmmcs") -> Path:
+    path = folder / "small.yaml"
+    path.write_text(SMALL.replace("CALCULATOR", calculator), encoding="utf-8")
+    return path
+
+
+def manifest(root: Path) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in json.loads((root / "manifest.json").read_bytes())["stages"]}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    code, _, err = cosinter("run", study_file(folder), "--out", folder / "out")
+    assert code == 0, err
+    return folder
+
+
+def test_a_run_leaves_what_others_script_against(finished: Path) -> None:
+    root = finished / "out"
+    assert ParameterSet.from_json((root / "parameters.json").read_bytes()).study == "small"
+    assert (root / "report.html").stat().st_size > 10_000
+    for row in manifest(root).values():
+        assert row["executed"] == 1
+        assert row["hash"]
+        assert row["started"] <= row["finished"]
+
+
+def test_balances_of_the_run_are_closed(finished: Path) -> None:
+    for case in ("bare", "helped"):
+        stage = next((finished / "out" / "stages" / f"sinter-{case}").iterdir())
+        errors = json.loads((stage / "result.json").read_bytes())["summary"]["balance_error"]
+        assert set(errors) == {"Li", "Ni", "Co", "Mn", "Ti", "Al", "P", "O", "C", "H"}
+        assert max(errors.values()) < 1e-9
+
+
+def test_a_second_run_does_nothing_and_says_so(finished: Path) -> None:
+    before = manifest(finished / "out")
+    code, out, _ = cosinter("run", finished / "small.yaml", "--out", finished / "out")
+    assert code == 0
+    assert "nothing to do" in out
+    assert manifest(finished / "out") == before
+
+
+def test_status_and_export_read_the_run(finished: Path) -> None:
+    code, out, _ = cosinter("status", finished / "out", "--json")
+    assert code == 0
+    assert {row["state"] for row in json.loads(out)["stages"]} == {"done"}
+    code, out, _ = cosinter(
+        "export", finished / "out", "--to", "csv,bpx", "--out", finished / "x", "--case", "bare"
+    )
+    assert code == 0
+    assert sorted(path.name for path in (finished / "x").rglob("*.*")) == [
+        "bare.json", "parameter-tables.csv", "parameters.csv"
+    ]  # fmt: skip
+
+
+def test_a_changed_input_runs_only_what_depends_on_it(finished: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(finished / "out", tmp_path / "out")
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(
+        (finished / "small.yaml")
+        .read_text(encoding="utf-8")
+        .replace("LiOH_wt_percent: 3", "LiOH_wt_percent: 4"),
+        encoding="utf-8",
+    )
+    code, out, err = cosinter("run", changed, "--out", tmp_path / "out", "--json")
+    assert code == 0, err
+    assert set(json.loads(out)["ran"]) == {"sinter-helped", "diffraction-helped", "report"}
+
+
+@pytest.mark.parametrize("victim", ["parent", "workers"])
+def test_kill_9_loses_nothing_and_repeats_nothing_finished(tmp_path: Path, victim: str) -> None:
+    study, root = study_file(tmp_path), tmp_path / "out"
+    process = start("run", study, "--out", root, start_new_session=True)
+    wait_for(lambda: list(root.glob("stages/*/*/stage.json")), process)
+    if victim == "parent":
+        process.kill()
+        kill_workers(root)
+        process.wait()
+    else:
+        kill_workers(root)
+    process.communicate(timeout=280)
+    done = {path.parts[-3] for path in root.glob("stages/*/*/stage.json")}
+    code, _, err = cosinter("run", study, "--out", root)
+    assert code == 0, err
+    rows = manifest(root)
+    assert all(row["finished"] for row in rows.values())
+    assert all(rows[name]["executed"] == 1 for name in done if name in rows) or victim == "workers"
+    assert not list(root.glob("stages/*/.*"))
+
+
+def workers_of(root: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"cosinter.workflows.launchpad" in words and str(root / "launchpad.db").encode() in words:
+            found.append(int(entry.parent.name))
+    return found
+
+
+def kill_workers(root: Path) -> None:
+    for pid in workers_of(root):
+        os.kill(pid, signal.SIGKILL)
+
+
+def wait_for(condition: Any, process: subprocess.Popen[str], seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the run ended too early"
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.02)
+
+
+def test_interrupting_keeps_what_is_finished_and_leaves_no_workers(tmp_path: Path) -> None:
+    study, root = study_file(tmp_path), tmp_path / "out"
+    process = start("run", study, "--out", root, start_new_session=True)
+    wait_for(lambda: list(root.glob("stages/*/*/stage.json")), process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "goes on where it was" in err
+    assert workers_of(root) == []
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
+    study, root = study_file(tmp_path), tmp_path / "out"
+    process = start("run", study, "--out", root, start_new_session=True)
+    wait_for(lambda: workers_of(root), process)
+    code, _, err = cosinter("run", study, "--out", root)
+    assert code == 2
+    assert "another cosinter run" in err
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+
+BROKEN = """
+from ase.calculators.calculator import Calculator, all_changes
+
+class Raises(Calculator):
+    implemented_properties = ["energy", "forces", "stress"]
+    def calculate(self, atoms=None, properties=None, system_changes=all_changes):
+        raise ZeroDivisionError("it broke")
+
+class Nan(Calculator):
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]
+    def calculate(self, atoms=None, properties=None, system_changes=all_changes):
+        import numpy as np
+        super().calculate(atoms, properties, system_changes)
+        self.results = {"energy": float("nan"), "free_energy": float("nan"),
+                        "forces": np.full((len(atoms), 3), np.nan), "stress": np.zeros(6)}
+"""
+
+
+@pytest.mark.parametrize("name", ["Raises", "Nan"])
+def test_a_broken_calculator_is_one_sentence_and_exit_code_1(tmp_path: Path, name: str) -> None:
+    (tmp_path / "brokencalc.py").write_text(BROKEN, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    study = study_file(tmp_path, f"brokencalc:{name}")
+    code, _, err = cosinter("run", study, "--out", tmp_path / "out", env=environment)
+    assert code == 1
+    assert "Traceback" not in err
+    assert "failed: relax-tio2" in err
+    assert not list((tmp_path / "out").glob("stages/relax-*/*/stage.json"))
+    assert list((tmp_path / "out").glob("stages/sinter-bare/*/stage.json")), (
+        "the rest of the workflow goes on"
+    )
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_result(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("no right to mount a small tmpfs here")
+    try:
+        code, _, err = cosinter("run", study_file(tmp_path), "--out", disk / "out")
+        assert code == 1
+        assert "full" in err
+        assert "Traceback" not in err
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
