@@ -149,7 +149,7 @@ def _without_waiting(initialise: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(initialise)
     def wrapped(self: Any, lp: Any, fw_id: int, *args: Any, **kwargs: Any) -> None:
         initialise(self, lp, fw_id, *args, **kwargs)
-        if isinstance(lp.connection, EmbeddedClient):
+        if isinstance(getattr(lp, "connection", None), EmbeddedClient):
             self.expire_secs, self.kill = 0, True
 
     return wrapped

@@ -124,17 +124,16 @@ class DocumentFile:
         try:
             with self._lock:
                 self._failure = None
-                self._run("BEGIN IMMEDIATE")
                 try:
+                    self._run("BEGIN IMMEDIATE")
                     yield
                 except Exception as exc:
                     self._commit(exc)
                     raise
-                except BaseException:
-                    self._roll_back()
-                    raise
                 else:
                     self._commit(None)
+                finally:
+                    self._roll_back()  # whatever is still open, wherever an interruption struck
         finally:
             local.depth = 0
             pending, local.pending = local.pending, None
@@ -143,21 +142,14 @@ class DocumentFile:
 
     def _commit(self, cause: Exception | None) -> None:
         if self._failure is None:
-            try:
-                self._run("COMMIT")
-            except StorageError:
-                self._roll_back()
-                raise
-            return
-        failure = self._failure
-        self._roll_back()
-        if failure is not cause:
-            raise failure from cause
+            self._run("COMMIT")
+        elif self._failure is not cause:
+            raise self._failure from cause
 
     def _roll_back(self) -> None:
         self._failure = None
-        connection = self._connected()
-        if connection.in_transaction:  # some failures end the transaction by themselves
+        connection = self._connection
+        if connection is not None and connection.in_transaction:  # some failures end it by themselves
             try:
                 connection.execute("ROLLBACK")
             except sqlite3.Error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import signal
@@ -167,10 +168,13 @@ def _is_dead(path: Path) -> bool:
 
 @contextmanager
 def _quiet_rocket() -> Iterator[list[threading.Event]]:
-    """Silence FireWorks and collect what ends its ping threads, which would keep a stopped process for an hour."""
+    """Silence FireWorks and collect what ends its ping threads, which would keep a stopped process for an hour.
+
+    They are made daemons as well: a signal may strike before the collector has seen a new one.
+    """
     from fireworks.core import rocket
 
-    start, level = rocket.start_ping_launch, rocket.ROCKET_STREAM_LOGLEVEL
+    start = rocket.start_ping_launch
     stops: list[threading.Event] = []
 
     def start_and_note(launchpad: Any, launch_id: int) -> Any:
@@ -180,11 +184,17 @@ def _quiet_rocket() -> Iterator[list[threading.Event]]:
             stops.append(stop)
         return stop
 
-    rocket.start_ping_launch, rocket.ROCKET_STREAM_LOGLEVEL = start_and_note, QUIET
+    ours = {
+        "start_ping_launch": start_and_note,
+        "Thread": functools.partial(threading.Thread, daemon=True),
+        "ROCKET_STREAM_LOGLEVEL": QUIET,
+    }
+    theirs = {name: getattr(rocket, name) for name in ours}
+    vars(rocket).update(ours)
     try:
         yield stops
     finally:
-        rocket.start_ping_launch, rocket.ROCKET_STREAM_LOGLEVEL = start, level
+        vars(rocket).update(theirs)
 
 
 @contextmanager

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import bson
@@ -81,6 +81,30 @@ def test_interrupt_waits_for_the_transaction(file: DocumentFile) -> None:
     assert names(file) == ["done"]
     with pytest.raises(SystemExit):
         file.interrupt(SystemExit(1))
+
+
+def test_interruption_at_the_edges_leaves_no_open_transaction(
+    file: DocumentFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = file._run
+    for struck in ("BEGIN IMMEDIATE", "COMMIT"):
+
+        def interrupted(
+            sql: str, parameters: Iterable[object] = (), *, after: str = struck
+        ) -> sqlite3.Cursor:
+            if sql == after == "COMMIT":
+                raise KeyboardInterrupt
+            cursor = run(sql, parameters)
+            if sql == after:
+                raise KeyboardInterrupt
+            return cursor
+
+        monkeypatch.setattr(file, "_run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            put(file, "lost", "lost")
+        monkeypatch.undo()
+        put(file, struck, struck)
+    assert names(file) == ["BEGIN IMMEDIATE", "COMMIT"]
 
 
 def test_full_disk_undoes_the_transaction_even_if_the_error_is_swallowed(file: DocumentFile) -> None:
