@@ -13,13 +13,18 @@ from numpy.typing import NDArray
 from scipy.constants import R
 
 from cosinter.analysis.continuum.inputs import LITHIUM, PHASES, TEMPERATURE, ArrayTable, ModelInputs
+from cosinter.analysis.continuum.partition import (
+    LITHIUM_EDGE,
+    PartitionTable,
+    lithium_knots,
+    make_partition,
+)
 from cosinter.data.exceptions import InputError
 
 FloatArray = NDArray[np.float64]
 
 GRADING = 0.95
 THETA_MIN = 0.05
-LITHIUM_EDGE = 1.0e-6
 LITHIUM_KNOTS = 257
 SPINEL_CORNER, SPINEL_SLOPE = 0.01, 4.0 / 3.0
 TURN_WIDTH = 0.1
@@ -158,18 +163,6 @@ class GrainThermodynamics:
 
 
 @dataclass(frozen=True)
-class GrainRates:
-    """Local rates per metal: u from diffusion (1/s), the conversions and dO/dt of each cell (1/s)."""
-
-    lithium: FloatArray
-    spinel: FloatArray
-    rock_salt: FloatArray
-    oxygen_loss: FloatArray
-    affinities: FloatArray
-    conversions: FloatArray
-
-
-@dataclass(frozen=True)
 class GrainConditions:
     """Everything of the grain that depends on temperature and gas only.
 
@@ -178,6 +171,7 @@ class GrainConditions:
     """
 
     gibbs: GibbsAtTemperature
+    partition: PartitionTable
     oxygen_potential: float
     oxide_potential: float
     ln_diffusivity: FloatArray
@@ -189,18 +183,61 @@ class GrainConditions:
     reference_lithium: float
 
 
-def lithium_potential(conditions: GrainConditions, lithium: FloatArray, fractions: FloatArray) -> FloatArray:
-    """mu of Li as Li2O/2, relative to Li2O(s)/2 at the oxygen potential of the gas, in units of RT.
+def partition_table(gibbs: GibbsAtTemperature, oxygen_potential: float) -> PartitionTable:
+    """Tabulate how the three phases share lithium at one temperature and oxygen potential."""
+    lithium, _ = lithium_knots()
+    values, _ = gibbs.value_and_curvature(lithium)
+    return make_partition(gibbs.slope(lithium), values, oxygen_per_metal(lithium), oxygen_potential)
 
-    mu = sum_p f_p (dg_p/du - n_p' mu_O) + RT ln[u/(1 - u)] + mu_O/2 - G(Li2O)/2; ``fractions`` (3, ...).
-    The logarithm is held finite within 1e-6 of u = 0 and 1.
+
+@dataclass(frozen=True)
+class GrainState:
+    """Cells at one moment: phase ``fractions`` (3, ..., N), ``potential`` mu/RT of Li at fixed mu_O, Li ``contents``.
+
+    ``contents`` (3, ..., N): Li per metal inside layered, spinel and rock salt at that potential; the first one, x,
+    also serves as measure of the potential where no layered material is left.
+    """
+
+    fractions: FloatArray
+    potential: FloatArray
+    contents: FloatArray
+
+    @property
+    def x(self) -> FloatArray:
+        """Li per metal of layered material in equilibrium with the cell."""
+        return np.asarray(self.contents[0])
+
+    @property
+    def oxygen(self) -> FloatArray:
+        """O per metal of each cell, sum_p f_p n_p(u_p)."""
+        number = np.stack([oxygen_per_metal(self.contents[p])[0][p] for p in range(3)])
+        return np.asarray((self.fractions * number).sum(axis=0))
+
+    def affinities(self, conditions: GrainConditions) -> FloatArray:
+        """Fall of the grand potential over RT in layered -> spinel and spinel -> rock salt (2, ..., N)."""
+        omega = conditions.partition.grand_potentials(self.potential)
+        return np.stack([omega[0] - omega[1], omega[1] - omega[2]])
+
+
+def grain_state(conditions: GrainConditions, cells: tuple[FloatArray, FloatArray, FloatArray]) -> GrainState:
+    """Share the lithium u of each cell between its phases; ``cells`` = (u, s, a), each (..., N)."""
+    u, s, a = cells
+    fractions = np.stack([1.0 - s - a, s, a])
+    potential = conditions.partition.potential(u, fractions)
+    contents, _ = conditions.partition.contents(potential)
+    contents = contents + (u - np.clip(u, LITHIUM_EDGE, 1.0 - LITHIUM_EDGE))
+    return GrainState(fractions, potential, contents)
+
+
+def layered_potential(conditions: GrainConditions, lithium: FloatArray) -> FloatArray:
+    """mu of Li in the layered phase as Li2O/2, relative to Li2O(s)/2 at the oxygen potential of the gas, over RT.
+
+    mu = dg/du + ln[u/(1 - u)] + mu_O/2 - G(Li2O)/2; the logarithm goes on as its tangent within 1e-6 of u = 0 and 1.
     """
     inside = np.clip(lithium, LITHIUM_EDGE, 1.0 - LITHIUM_EDGE)
-    _, slope_oxygen = oxygen_per_metal(inside)
-    excess = conditions.gibbs.slope(inside) - slope_oxygen * conditions.oxygen_potential
-    mixing = np.log(inside / (1.0 - inside))
     own = 0.5 * (conditions.oxygen_potential - conditions.oxide_potential)
-    return np.asarray((fractions * excess).sum(axis=0) + mixing + own)
+    mixing = np.log(inside / (1.0 - inside)) + (lithium - inside) / LITHIUM_EDGE
+    return np.asarray(conditions.gibbs.slope(inside)[0] + mixing + own)
 
 
 def thermodynamic_factor(conditions: GrainConditions, lithium: FloatArray) -> FloatArray:
@@ -210,44 +247,26 @@ def thermodynamic_factor(conditions: GrainConditions, lithium: FloatArray) -> Fl
     return np.maximum(1.0 + inside * (1.0 - inside) * curvature, THETA_MIN)
 
 
-def grain_rates(
-    conditions: GrainConditions,
-    grid: Grid,
-    cells: tuple[FloatArray, FloatArray, FloatArray],
-    outflow: FloatArray,
-) -> GrainRates:
-    """Rates of Li per metal u, spinel s and rock salt a in every cell.
+def diffusion_rates(
+    conditions: GrainConditions, grid: Grid, state: GrainState, *, outflow: FloatArray
+) -> FloatArray:
+    """dLi/dt per metal in every cell (1/s); ``outflow`` (...) leaves through the surface per metal of the grain.
 
-    ``cells`` = (u, s, a), each (..., N); ``outflow`` (...) is the Li that leaves through the surface per metal
-    of the grain and second. Diffusion is Fickian, D = D_L^l D_S^s D_R^a (1 - u + v)^m Theta, phases averaged
-    geometrically and the other factors arithmetically at each face.
+    Fick's law for x, the lithium content of layered material at the local potential, so that lithium always runs
+    down its potential: D = D_L^l D_S^s D_R^a (1 - x + v)^m Theta(x), phases averaged geometrically and the other
+    factors arithmetically at each face.
     """
-    u, s, a = cells
-    fractions = np.stack([1.0 - s - a, s, a])
-    inside = np.clip(u, LITHIUM_EDGE, 1.0 - LITHIUM_EDGE)
-    gibbs, curvature = conditions.gibbs.value_and_curvature(inside)
-    theta = np.maximum(1.0 + inside * (1.0 - inside) * curvature, THETA_MIN)
-    vacancy = (np.maximum(1.0 - u, 0.0) + conditions.vacancy_floor) ** conditions.vacancy_exponent
-    ln_phase = np.tensordot(conditions.ln_diffusivity, fractions, axes=(0, 0))
-    factor = theta * vacancy
+    x = state.x
+    vacancy = (np.maximum(1.0 - x, 0.0) + conditions.vacancy_floor) ** conditions.vacancy_exponent
+    factor = thermodynamic_factor(conditions, x) * vacancy
+    ln_phase = np.tensordot(conditions.ln_diffusivity, state.fractions, axes=(0, 0))
     face = np.exp(0.5 * (ln_phase[..., 1:] + ln_phase[..., :-1])) * 0.5 * (factor[..., 1:] + factor[..., :-1])
-    flow = grid.conductance * face * (u[..., :-1] - u[..., 1:])
-    rate = np.zeros_like(u)
+    flow = grid.conductance * face * (x[..., :-1] - x[..., 1:])
+    rate = np.zeros_like(x)
     rate[..., :-1] -= flow
     rate[..., 1:] += flow
     rate[..., -1] -= outflow
-    rate /= grid.volumes
-
-    oxygen, oxygen_slope = oxygen_per_metal(u)
-    potential = gibbs - oxygen * conditions.oxygen_potential
-    affinity = np.stack([potential[0] - potential[1], potential[1] - potential[2]])
-    conversions = conversion_rates(conditions, u, fractions, affinity)
-    ds = conversions[0] - conversions[1]
-    da = conversions[1] + conversions[2]
-    loss = -(
-        (oxygen_slope[1] * s + oxygen_slope[2] * a) * rate + (oxygen[1] - 2.0) * ds + (oxygen[2] - 2.0) * da
-    )
-    return GrainRates(rate, ds, da, loss, affinity, conversions)
+    return np.asarray(rate / grid.volumes)
 
 
 def conversion_rates(
@@ -259,7 +278,7 @@ def conversion_rates(
     |A|/(|A| + 0.1) so that the slope has no jump at A = 0. The direct way is open only where the chain is blocked:
     by the same factor of -A1 while spinel is unstable against layered (of A2 on the way back), with the slower of
     the two rates. k = k0 exp(-E(u)/RT), E linear in u from the measured value
-    at the reference lithium content to the lattice mobility of Ni at u = 1.
+    at the reference lithium content to the lattice mobility of Ni at u = 1; u is that of layered material at the local potential.
     """
     share = np.clip((lithium - conditions.reference_lithium) / (1.0 - conditions.reference_lithium), 0.0, 1.0)
     ln_rate = [

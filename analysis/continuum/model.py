@@ -1,7 +1,6 @@
 """Right-hand side of the compensation model: grain, compensator, product layer and electrolyte in one composite.
 
-State vector y, per mol metal of the grain: for each cell (u, s, a, o) = Li, spinel, rock salt, O lost from the
-lattice; then nine extents in mol (see :data:`EXTENTS`). Everything else follows from these algebraically, so the
+State vector y, per mol metal of the grain: for each cell (u, s, a) = Li, spinel, rock salt; then nine extents in mol (see :data:`EXTENTS`). Everything else follows from these algebraically, so the
 inventories of Li, H, C, Ti, Al and P are linear in the state and close to round-off.
 """
 
@@ -26,11 +25,16 @@ from cosinter.analysis.continuum.compensator import (
 from cosinter.analysis.continuum.furnace import Gas
 from cosinter.analysis.continuum.grain import (
     GrainConditions,
+    GrainState,
+    LITHIUM_EDGE,
     GrainThermodynamics,
     Grid,
     at_temperature,
-    grain_rates,
-    lithium_potential,
+    conversion_rates,
+    diffusion_rates,
+    grain_state,
+    layered_potential,
+    partition_table,
 )
 from cosinter.analysis.continuum.inputs import (
     PHASES,
@@ -48,7 +52,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-PER_CELL = 4
+PER_CELL = 3
 EXTENTS = (
     "dehydration",  # 2 LiOH -> Li2O + H2O, mol Li2O
     "decomposition",  # Li2CO3 -> Li2O + CO2, mol Li2O
@@ -144,15 +148,10 @@ class Composite:
         state[: PER_CELL * self.case.cells : PER_CELL] = self.inputs["cathode.initial_lithium_per_metal"]
         return state
 
-    def cells(self, state: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """(u, s, a, o) of the cells, each (..., N)."""
+    def cells(self, state: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(u, s, a) of the cells, each (..., N)."""
         block = state[..., : PER_CELL * self.case.cells]
-        return (
-            block[..., 0::PER_CELL],
-            block[..., 1::PER_CELL],
-            block[..., 2::PER_CELL],
-            block[..., 3::PER_CELL],
-        )
+        return block[..., 0::PER_CELL], block[..., 1::PER_CELL], block[..., 2::PER_CELL]
 
     def extents(self, state: FloatArray) -> FloatArray:
         """The nine extents (..., 9) in mol per mol metal."""
@@ -194,9 +193,12 @@ class Composite:
         diffusivities = [
             inputs.rates[f"cathode.{phase}.lithium_diffusivity"](temperature) for phase in PHASES
         ]
+        gibbs = self.thermodynamics.at(temperature)
+        oxygen_potential = 0.5 * (oxygen + float(np.log(gas.oxygen_Pa / bar)))
         grain = GrainConditions(
-            gibbs=self.thermodynamics.at(temperature),
-            oxygen_potential=0.5 * (oxygen + np.log(gas.oxygen_Pa / bar)),
+            gibbs=gibbs,
+            partition=partition_table(gibbs, oxygen_potential),
+            oxygen_potential=oxygen_potential,
             oxide_potential=oxide,
             ln_diffusivity=np.log(np.array(diffusivities) / self.case.grain_radius_m**2),
             vacancy_floor=inputs["cathode.vacancy_floor"],
@@ -225,18 +227,17 @@ class Composite:
             layer_per_metre=float(layer) * inputs["cathode.metal_concentration"] / rt,
         )
 
-    def contact(self, conditions: Conditions, state: FloatArray) -> Contact:
+    def contact(self, conditions: Conditions, state: FloatArray, grain: GrainState) -> Contact:
         """Potentials, coverage and flows between grain surface, compensator and electrolyte.
 
-        J_ks = theta_k k_ex c_M (1 - u_s)(1 - e^-(mu_k - mu_s)/RT) for mu_k > mu_s (back-diffusion);
+        J_ks = theta_k k_ex c_M (1 - u_s)(1 - e^-(mu_k - mu_s)/RT) for mu_k > mu_s (back-diffusion), and with the
+        opposite sign for mu_k < mu_s (the gas draws lithium out of the grain into the compensator);
         J_kL = theta_k (mu_k - mu_L)/rho and J_sL = (1 - theta)(mu_s - mu_L)/rho for falling potentials, with
         rho = RT/(k_int c_M) + delta Omega dmu_ref/K_p. theta_k = theta n_k/(n + eps): the cover breaks up when less
         than the film thickness is left, without a pole.
         """
-        u, s, a, _ = self.cells(state)
-        surface = self.grid.surface(u)
-        fractions = np.stack([1.0 - s[..., -1] - a[..., -1], s[..., -1], a[..., -1]])
-        grain_potential = lithium_potential(conditions.grain, surface, fractions)
+        surface = self.grid.surface(grain.x)
+        grain_potential = layered_potential(conditions.grain, surface)
         taken = self.taken(state)
         sink_potential = np.interp(taken, self.sink.nodes, conditions.sink_potentials)
 
@@ -251,9 +252,9 @@ class Composite:
         scale = self.area * self.inputs["cathode.metal_concentration"]
         potentials = conditions.compensator.potentials
         exchange = conditions.exchange[0] + (conditions.exchange[1] - conditions.exchange[0]) * liquid
-        rise = np.maximum(potentials - grain_potential[..., None], 0.0)
-        vacant = np.maximum(1.0 - surface, 0.0)
-        to_grain = cover * (scale * exchange * vacant)[..., None] * -np.expm1(-rise)
+        rise = potentials - grain_potential[..., None]
+        vacant = np.maximum(1.0 - surface, 0.0) + LITHIUM_EDGE
+        to_grain = cover * (scale * exchange * vacant)[..., None] * np.sign(rise) * -np.expm1(-np.abs(rise))
         resistance = 1.0 / conditions.interface + conditions.layer_per_metre * self.thickness(state)
         admittance = scale * self.sink.open_share(taken) / resistance
         to_sink = cover * admittance[..., None] * np.maximum(potentials - sink_potential[..., None], 0.0)
@@ -266,17 +267,20 @@ class Composite:
 
     def rates(self, conditions: Conditions, state: FloatArray) -> FloatArray:
         """dy/dt (..., n) at the given conditions; leading axes of ``state`` are independent copies."""
-        u, s, a, _ = self.cells(state)
-        contact = self.contact(conditions, state)
-        grain = grain_rates(conditions.grain, self.grid, (u, s, a), contact.outflow)
+        grain = grain_state(conditions.grain, self.cells(state))
+        contact = self.contact(conditions, state, grain)
+        lithium = diffusion_rates(conditions.grain, self.grid, grain, outflow=contact.outflow)
+        first, second, direct = conversion_rates(
+            conditions.grain, grain.x, grain.fractions, grain.affinities(conditions.grain)
+        )
         held = self.inventories(state)
         decay = decomposition_rates(
             conditions.compensator, held[..., 0], 0.5 * held[..., 1], 0.5 * held[..., 2]
         )
         out = np.empty_like(state)
         cells = out[..., : PER_CELL * self.case.cells]
-        cells[..., 0::PER_CELL], cells[..., 1::PER_CELL] = grain.lithium, grain.spinel
-        cells[..., 2::PER_CELL], cells[..., 3::PER_CELL] = grain.rock_salt, grain.oxygen_loss
+        cells[..., 0::PER_CELL], cells[..., 1::PER_CELL] = lithium, first - second
+        cells[..., 2::PER_CELL] = second + direct
         extents = self.extents(out)
         extents[..., 0], extents[..., 1] = decay
         extents[..., 2:5], extents[..., 5:8] = 0.5 * contact.to_grain, 0.5 * contact.to_sink

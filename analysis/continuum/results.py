@@ -14,8 +14,9 @@ from cosinter.analysis.continuum.balance import ELEMENTS, balance_errors, gas_re
 from cosinter.analysis.continuum.grain import (
     LITHIUM_EDGE,
     THETA_MIN,
+    GrainState,
     conversion_rates,
-    oxygen_per_metal,
+    grain_state,
 )
 from cosinter.analysis.continuum.inputs import PHASES, SPECIES
 from cosinter.data.exceptions import InputError
@@ -23,7 +24,7 @@ from cosinter.data.exceptions import InputError
 if TYPE_CHECKING:
     import xarray
 
-    from cosinter.analysis.continuum.model import Composite, Contact
+    from cosinter.analysis.continuum.model import Composite, Conditions, Contact
     from cosinter.analysis.continuum.solver import Trajectory
 
 FloatArray = NDArray[np.float64]
@@ -45,12 +46,14 @@ def collect(composite: Composite, trajectory: Trajectory, *, wall_s: Callable[[]
 
     case, states = composite.case, trajectory.states
     variables = _grain_variables(composite, states) | _interphase_variables(composite, states)
-    variables |= _contact_variables(composite, trajectory)
-    gas = gas_released(composite, states)
+    moments = [_moment(composite, trajectory, index) for index in range(len(trajectory.times))]
+    column = {name: np.array([row[name] for row in moments]) for name in moments[0]}
+    variables |= _contact_variables(composite, states, column)
+    gas = gas_released(composite, states, column["oxygen"])
     variables["gas_released"] = _quantity(
         "time gas", np.stack(list(gas.values()), axis=-1), "mol/mol", "gas released per metal"
     )
-    errors = balance_errors(composite, states)
+    errors = balance_errors(composite, states, column["oxygen"])
     variables["balance_error"] = _quantity(
         "time element", np.stack([errors[e] for e in ELEMENTS], axis=-1), "1", "relative balance error"
     )
@@ -99,7 +102,7 @@ def notes(composite: Composite) -> str:
 
 
 def _grain_variables(composite: Composite, states: FloatArray) -> dict[str, Variable]:
-    u, s, a, _ = composite.cells(states)
+    u, s, a = composite.cells(states)
     fields = {"lithium": u, "layered": 1.0 - s - a, "spinel": s, "rock_salt": a}
     out: dict[str, Variable] = {}
     for name, values in fields.items():
@@ -108,8 +111,6 @@ def _grain_variables(composite: Composite, states: FloatArray) -> dict[str, Vari
         out[f"{name}_mean"] = _quantity(
             "time", composite.grid.mean(values), "1", f"{meaning}, volume average"
         )
-    active = composite.grid.mean((1.0 - s - a) * u)
-    out["active_lithium_mean"] = _quantity("time", active, "1", "Li in layered material per metal")
     shell = np.broadcast_to(composite.grid.volumes, (1, composite.case.cells))[0]
     out["shell_volume"] = _quantity("radius", shell, "1", "share of the grain volume")
     return out
@@ -132,11 +133,16 @@ def _interphase_variables(composite: Composite, states: FloatArray) -> dict[str,
     }
 
 
-def _contact_variables(composite: Composite, trajectory: Trajectory) -> dict[str, Variable]:
-    rows = [_moment(composite, trajectory, index) for index in range(len(trajectory.times))]
-    column = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    held = composite.inventories(trajectory.states)
+def _contact_variables(
+    composite: Composite, states: FloatArray, column: dict[str, FloatArray]
+) -> dict[str, Variable]:
+    held = composite.inventories(states)
     return {
+        "active_lithium_mean": _quantity("time", column["active"], "1", "Li in layered material per metal"),
+        "lattice_oxygen_mean": _quantity("time", column["oxygen"], "1", "O per metal of the grain"),
+        "layered_lithium": _quantity(
+            "time radius", column["x"], "1", "Li per metal of layered material at the local potential"
+        ),
         "compensator": _quantity("time species", held, "mol/mol", "Li held per metal"),
         "coverage": _quantity("time", column["coverage"], "1", "grain area under compensator"),
         "liquid_fraction": _quantity("time", column["liquid"], "1", "molten share of LiOH + Li2CO3"),
@@ -157,30 +163,29 @@ def _moment(composite: Composite, trajectory: Trajectory, index: int) -> dict[st
     temperature = float(composite.case.furnace.temperature(trajectory.times[index]))
     conditions = composite.conditions(temperature, trajectory.gases[index])
     state = trajectory.states[index]
-    contact = composite.contact(conditions, state)
+    grain = grain_state(conditions.grain, composite.cells(state))
+    contact = composite.contact(conditions, state, grain)
     return {
+        "oxygen": composite.grid.mean(grain.oxygen),
+        "active": composite.grid.mean(grain.fractions[0] * grain.x),
+        "x": grain.x,
         "coverage": contact.coverage,
         "liquid": contact.liquid,
         "surface": 2.0 * R * temperature * contact.grain_potential,
         "sink": 2.0 * R * temperature * contact.sink_potential,
         "species": 2.0 * R * temperature * conditions.compensator.potentials,
-        "dissipation": R * temperature * _dissipation(composite, conditions, state, contact),
+        "dissipation": R * temperature * _dissipation(composite, conditions, grain, contact),
     }
 
 
-def _dissipation(composite: Composite, conditions: Any, state: FloatArray, contact: Contact) -> float:
+def _dissipation(composite: Composite, conditions: Conditions, grain: GrainState, contact: Contact) -> float:
     """Sum of flow x potential fall over RT: contact flows and conversions (1/s)."""
     potentials = conditions.compensator.potentials
     flows = float(contact.to_grain @ (potentials - contact.grain_potential))
     flows += float(contact.to_sink @ (potentials - contact.sink_potential))
     flows += float(contact.grain_to_sink * (contact.grain_potential - contact.sink_potential))
-    u, s, a, _ = composite.cells(state)
-    grain = conditions.grain
-    oxygen, _ = oxygen_per_metal(u)
-    gibbs, _ = grain.gibbs.value_and_curvature(u)
-    potential = gibbs - oxygen * grain.oxygen_potential
-    affinity = np.stack([potential[0] - potential[1], potential[1] - potential[2]])
-    conversion = conversion_rates(grain, u, np.stack([1.0 - s - a, s, a]), affinity)
+    affinity = grain.affinities(conditions.grain)
+    conversion = conversion_rates(conditions.grain, grain.x, grain.fractions, affinity)
     local = (conversion * np.stack([affinity[0], affinity[1], affinity.sum(axis=0)])).sum(axis=0)
     return flows + float(composite.grid.mean(local))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-RELATIVE_TOLERANCE = 1.0e-9
-ABSOLUTE_TOLERANCE = 1.0e-12
+RELATIVE_TOLERANCE = 1.0e-7
+ABSOLUTE_TOLERANCE = 1.0e-10
+MOST_STEPS = 5_000
 MOST_EVALUATIONS = 60_000
 OUTPUTS = 241
 
@@ -123,6 +124,11 @@ def integrate(composite: Composite) -> Trajectory:
     )
 
 
+def _broken(problem: _Problem, stepper: Any, row: FloatArray) -> bool:
+    too_many = problem.count.evaluations > MOST_EVALUATIONS
+    return bool(too_many or not stepper.successful() or not np.all(np.isfinite(row)))
+
+
 def _segment(
     problem: _Problem, span: tuple[float, float], state: FloatArray, wanted: FloatArray
 ) -> FloatArray:
@@ -137,7 +143,7 @@ def _segment(
         atol=ABSOLUTE_TOLERANCE,
         lband=problem.lower,
         uband=problem.upper,
-        nsteps=MOST_EVALUATIONS,
+        nsteps=MOST_STEPS,
     )
     stepper.set_initial_value(state, span[0])
     rows = np.empty((len(wanted), len(state)))
@@ -145,7 +151,7 @@ def _segment(
         warnings.simplefilter("ignore", UserWarning)
         for row, time in zip(rows, wanted, strict=True):
             row[:] = stepper.integrate(time)
-            if not stepper.successful() or not np.all(np.isfinite(row)):
+            if _broken(problem, stepper, row):
                 temperature = float(problem.composite.case.furnace.temperature(stepper.t))
                 raise ConvergenceError(
                     f"the continuum model stopped at t = {stepper.t:.6g} s (T = {temperature:.1f} K) on the way to "

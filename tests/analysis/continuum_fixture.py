@@ -67,7 +67,7 @@ def cathode_tables() -> dict[str, np.ndarray]:
     T, u = T_GRID[:, None], U_GRID[None, :]
     slope = 0.5 * oxide_gibbs(T) - 0.25 * oxygen_gibbs(T) - 30e3
     layered = slope * u + 15e3 * (u - 0.5) ** 2
-    spinel = layered - 4e3 + 12e3 * u
+    spinel = layered - 4e3 + 12e3 * u + 90e3 * np.maximum(0.5 - u, 0.0)
     rock_salt = layered + 80e3 * (1.0 - u) + 15e3 * u
     return {"layered": layered, "spinel": spinel, "rock_salt": rock_salt}
 
