@@ -104,7 +104,13 @@ def _mass(composition: Mapping[str, float]) -> float:
     """Molar mass in kg/mol."""
     from ase.data import atomic_masses, atomic_numbers
 
-    return float(sum(n * atomic_masses[atomic_numbers[element]] for element, n in composition.items())) * gram
+    grams = sum(n * atomic_masses[atomic_numbers[element]] for element, n in composition.items())
+    return float(grams * gram)
+
+
+def _cited(source: str) -> str:
+    """Spell out a source key of the thermochemical tables."""
+    return str(load_table("thermochemistry")["sources"].get(source, source))
 
 
 def _scalar(value: float, unit: str, source: str, **fields: Any) -> Scalar:
@@ -132,7 +138,7 @@ def volume_per_mole(formula: str) -> tuple[float, bool]:
 
     volume = formula_volume(formula)
     if volume is not None:
-        return volume * angstrom**3 * N_A, False
+        return float(volume * angstrom**3 * N_A), False
     composition = parse_formula(formula)
     return max(composition.get("O", 0.0), 1.0) * VOLUME_PER_OXYGEN_M3, True
 
@@ -203,8 +209,8 @@ def _gas_and_salt_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
     )
     water = melts["water_over_lioh"]
     records: dict[str, AnyRecord] = {
-        "thermo.oxygen_gas.gibbs": _table(oxygen.gibbs(TEMPERATURES_K), "J/mol", oxygen.source, axes),
-        "thermo.lithium_oxide.gibbs": _table(oxide.gibbs(TEMPERATURES_K), "J/mol", oxide.source, axes),
+        "thermo.oxygen_gas.gibbs": _table(oxygen.gibbs(TEMPERATURES_K), "J/mol", _cited(oxygen.source), axes),
+        "thermo.lithium_oxide.gibbs": _table(oxide.gibbs(TEMPERATURES_K), "J/mol", _cited(oxide.source), axes),
         "compensator.lithium_hydroxide.equilibrium_pressure": _table(
             water_pressure(TEMPERATURES_K), "Pa", water["source"], axes, kind="measured",
             uncertainty=float(water["uncertainty"]), note="601-820 K, extrapolated outside; uncertainty of log10 p",
@@ -216,7 +222,7 @@ def _gas_and_salt_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
     }  # fmt: skip
     for name, formula in (("lithium_hydroxide", "LiOH"), ("lithium_carbonate", "Li2CO3")):
         fusion = melts["fusion"][formula]
-        source, prefix = fusion["source"], f"compensator.{name}"
+        source, prefix = _cited(fusion["source"]), f"compensator.{name}"
         records[f"{prefix}.molar_mass"] = _scalar(
             _mass(library.phase(formula).composition), "kg/mol", "standard atomic weights"
         )
@@ -230,7 +236,7 @@ def _gas_and_salt_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
 def _carbonate_spread(cathode: CathodeModel) -> float:
     parts = [cathode.library.stable("Li2CO3", temperature_K=ANCHOR_K), cathode.library.phase("Li2O")]
     energy = hypot(*(float(part.gibbs_uncertainty(ANCHOR_K)) for part in parts))
-    return float(energy / (R * ANCHOR_K * np.log(10.0)))
+    return float(energy / (R * ANCHOR_K * float(np.log(10.0))))
 
 
 def _electrolyte_records(titration: TitrationCurve) -> tuple[dict[str, AnyRecord], dict[str, Any]]:

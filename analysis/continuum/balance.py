@@ -47,7 +47,7 @@ def inventories(
     phases = composite.grid.mean((1.0 - s - a) + s + a)
 
     def solid(element: str) -> FloatArray:
-        return products @ np.array([c.get(element, 0.0) for c in composite.inputs.compositions])
+        return np.asarray(products @ np.array([c.get(element, 0.0) for c in composite.inputs.compositions]))
 
     totals = {element: solid(element) for element in ELEMENTS}
     for element, name in zip(("Ni", "Co", "Mn"), ("nickel", "cobalt", "manganese"), strict=True):

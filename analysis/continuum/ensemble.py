@@ -52,7 +52,9 @@ def sample(parameters: ParameterSet, n: int, *, seed: int = 0) -> Iterator[Param
     if not 1 <= n <= LARGEST_SAMPLE:
         raise InputError(f"sample size is {n}, allowed is 1 to {LARGEST_SAMPLE}; change it")
     if not names:
-        raise InputError("no parameter of the set has an uncertainty, so there is nothing to sample; add some")
+        raise InputError(
+            "no parameter of the set has an uncertainty, so there is nothing to sample; add some"
+        )
     points = qmc.LatinHypercube(d=len(names), rng=np.random.default_rng(seed)).random(n)
     for row in norm.ppf(np.clip(points, 1e-9, 1.0 - 1e-9)):
         shift = dict(zip(names, map(float, row), strict=True))
@@ -63,7 +65,9 @@ def sample(parameters: ParameterSet, n: int, *, seed: int = 0) -> Iterator[Param
 def _moved(name: str, record: AnyRecord, shift: Mapping[str, float]) -> AnyRecord:
     z = shift.get(name, 0.0)
     if isinstance(record, Arrhenius):
-        energy = record.activation_energy + record.activation_energy_uncertainty * shift.get(f"{name}:energy", 0.0)
+        energy = record.activation_energy + record.activation_energy_uncertainty * shift.get(
+            f"{name}:energy", 0.0
+        )
         value = record.reference_value * 10.0 ** (record.log10_uncertainty * z)
         return record.model_copy(update={"reference_value": value, "activation_energy": max(energy, 0.0)})
     if name not in shift:
@@ -106,7 +110,9 @@ def interval(outcomes: Sequence[float], *, failed: int = 0) -> Interval:
     """
     values = np.asarray(outcomes, dtype=np.float64)
     if values.size == 0:
-        raise InputError(f"no outcome to summarise ({failed} samples failed); look at the errors of the samples")
+        raise InputError(
+            f"no outcome to summarise ({failed} samples failed); look at the errors of the samples"
+        )
     low, median, high = (float(q) for q in np.quantile(values, [0.05, 0.5, 0.95]))
     return Interval(low, median, high, int(values.size), failed)
 
@@ -129,5 +135,7 @@ def intervals(
         except ConvergenceError:
             failed += 1
     if not rows:
-        raise InputError(f"none of {failed} samples ended; look at the parameters with the widest uncertainty")
+        raise InputError(
+            f"none of {failed} samples ended; look at the parameters with the widest uncertainty"
+        )
     return {name: interval([row[name] for row in rows], failed=failed) for name in rows[0]}

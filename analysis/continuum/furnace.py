@@ -134,4 +134,4 @@ class Furnace:
 
 def kelvin_per_minute(rate: float) -> float:
     """Convert a heating rate from K/min to K/s."""
-    return rate / minute
+    return float(rate / minute)

@@ -292,16 +292,16 @@ def conversion_rates(
         _net(np.exp(ln_rate[1]), second, spinel, rock_salt),
     ]
     total = first + second
-    gate = _drive(-np.where(total > 0.0, first, -second))
+    gate = drive(-np.where(total > 0.0, first, -second))
     direct = gate * _net(np.exp(np.minimum(ln_rate[0], ln_rate[1])), total, layered, rock_salt)
     return np.stack([*chain, direct])
 
 
 def _net(rate: FloatArray, affinity: FloatArray, source: FloatArray, product: FloatArray) -> FloatArray:
-    return np.asarray(rate * (_drive(affinity) * source - _drive(-affinity) * product))
+    return np.asarray(rate * (drive(affinity) * source - drive(-affinity) * product))
 
 
-def _drive(affinity: FloatArray) -> FloatArray:
+def drive(affinity: FloatArray) -> FloatArray:
     """1 - e^-A for A > 0, else 0, flattened within RT/10 of zero so that the slope has no jump."""
     up = np.maximum(affinity, 0.0)
     return np.asarray(-np.expm1(-up) * up / (up + TURN_WIDTH))

@@ -58,12 +58,12 @@ class Sink:
     def potentials(self, inputs: ModelInputs, temperature: float) -> FloatArray:
         """mu of Li as Li2O/2 over RT at ``nodes``: flat on each step, joined over 1 % of its width."""
         plateau = at_temperature(inputs.tables["electrolyte.titration.potential"], temperature)[:-1]
-        return np.repeat(plateau, 2) / (2.0 * R * temperature)
+        return np.asarray(np.repeat(plateau, 2) / (2.0 * R * temperature))
 
     def open_share(self, taken: FloatArray) -> FloatArray:
         """1 while the sink takes lithium, 0 when it is full; falls over the last 0.1 %."""
         left = 1.0 - np.asarray(taken) / self.vertices[-1]
-        return np.clip(left / END_BLEND, 0.0, 1.0)
+        return np.asarray(np.clip(left / END_BLEND, 0.0, 1.0))
 
     def products(self, taken: FloatArray) -> FloatArray:
         """Amounts (..., P) per mol electrolyte after ``taken`` (...) mol Li2O."""
@@ -75,7 +75,7 @@ class Sink:
 
     def total_volume(self, taken: FloatArray) -> FloatArray:
         """Volume (...) in m3 of the layer per mol electrolyte."""
-        return np.interp(taken, self.vertices, self.grown.sum(axis=1))
+        return np.asarray(np.interp(taken, self.vertices, self.grown.sum(axis=1)))
 
 
 def _interpolate(position: FloatArray, nodes: FloatArray, values: FloatArray) -> FloatArray:

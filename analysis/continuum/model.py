@@ -1,7 +1,8 @@
 """Right-hand side of the compensation model: grain, compensator, product layer and electrolyte in one composite.
 
-State vector y, per mol metal of the grain: for each cell (u, s, a) = Li, spinel, rock salt; then nine extents in mol (see :data:`EXTENTS`). Everything else follows from these algebraically, so the
-inventories of Li, H, C, Ti, Al and P are linear in the state and close to round-off.
+State vector y, per mol metal of the grain: for each cell (u, s, a) = Li, spinel, rock salt; then nine extents in
+mol (see :data:`EXTENTS`). Everything else follows from these algebraically, so the inventories of Li, H, C, Ti, Al and
+P are linear in the state and close to round-off.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from cosinter.analysis.continuum.furnace import Gas
 from cosinter.analysis.continuum.grain import (
     GrainConditions,
     GrainState,
-    LITHIUM_EDGE,
     GrainThermodynamics,
     Grid,
     at_temperature,
     conversion_rates,
     diffusion_rates,
+    drive,
     grain_state,
     layered_potential,
     partition_table,
@@ -230,8 +231,8 @@ class Composite:
     def contact(self, conditions: Conditions, state: FloatArray, grain: GrainState) -> Contact:
         """Potentials, coverage and flows between grain surface, compensator and electrolyte.
 
-        J_ks = theta_k k_ex c_M (1 - u_s)(1 - e^-(mu_k - mu_s)/RT) for mu_k > mu_s (back-diffusion), and with the
-        opposite sign for mu_k < mu_s (the gas draws lithium out of the grain into the compensator);
+        J_ks = theta_k k_ex c_M (1 - u_s)(1 - e^-(mu_k - mu_s)/RT) for mu_k > mu_s (back-diffusion), flattened at
+        equality; lithium is not drawn from the grain into hydroxide or carbonate;
         J_kL = theta_k (mu_k - mu_L)/rho and J_sL = (1 - theta)(mu_s - mu_L)/rho for falling potentials, with
         rho = RT/(k_int c_M) + delta Omega dmu_ref/K_p. theta_k = theta n_k/(n + eps): the cover breaks up when less
         than the film thickness is left, without a pole.
@@ -253,8 +254,8 @@ class Composite:
         potentials = conditions.compensator.potentials
         exchange = conditions.exchange[0] + (conditions.exchange[1] - conditions.exchange[0]) * liquid
         rise = potentials - grain_potential[..., None]
-        vacant = np.maximum(1.0 - surface, 0.0) + LITHIUM_EDGE
-        to_grain = cover * (scale * exchange * vacant)[..., None] * np.sign(rise) * -np.expm1(-np.abs(rise))
+        vacant = np.maximum(1.0 - surface, 0.0)
+        to_grain = cover * (scale * exchange * vacant)[..., None] * drive(rise)
         resistance = 1.0 / conditions.interface + conditions.layer_per_metre * self.thickness(state)
         admittance = scale * self.sink.open_share(taken) / resistance
         to_sink = cover * admittance[..., None] * np.maximum(potentials - sink_potential[..., None], 0.0)

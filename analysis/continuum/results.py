@@ -12,13 +12,13 @@ from scipy.constants import R, nano
 
 from cosinter.analysis.continuum.balance import ELEMENTS, balance_errors, gas_released
 from cosinter.analysis.continuum.grain import (
-    LITHIUM_EDGE,
     THETA_MIN,
     GrainState,
     conversion_rates,
     grain_state,
 )
 from cosinter.analysis.continuum.inputs import PHASES, SPECIES
+from cosinter.analysis.continuum.partition import LITHIUM_EDGE
 from cosinter.data.exceptions import InputError
 
 if TYPE_CHECKING:

@@ -84,7 +84,9 @@ def test_the_whole_way_to_capacity(assembled):
     _, parameters = assembled
     furnace = Furnace.from_steps([(973.15, 5.0 / 60.0), (973.15, 3600.0)])
     doses = doses_from_weight_percent(
-        parameters, cathode_volume_fraction=0.5, weight_percent={"lithium_hydroxide": 3.0, "lithium_carbonate": 2.0}
+        parameters,
+        cathode_volume_fraction=0.5,
+        weight_percent={"lithium_hydroxide": 3.0, "lithium_carbonate": 2.0},
     )
     found = []
     for dose in ({}, doses):

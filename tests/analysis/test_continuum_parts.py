@@ -39,11 +39,11 @@ def test_partition_returns_the_lithium_it_was_given():
 
 
 def test_grand_potential_falls_by_the_lithium_content():
-    """d(omega)/d(mu) = -u; central difference over 0.02, cubic pieces of 0.17."""
+    """d(omega)/d(mu) = -u; omega itself is tabulated to about 1e-5, over 0.02: 1e-3."""
     table = partition_table(GrainThermodynamics.of(INPUTS).at(900.0), -60.0)
     middle = table.start + 100.0 + np.linspace(-8.0, 8.0, 50)
     change = (table.grand_potentials(middle + 0.01) - table.grand_potentials(middle - 0.01)) / 0.02
-    np.testing.assert_allclose(-change, table.contents(middle)[0], atol=2e-4)
+    np.testing.assert_allclose(-change, table.contents(middle)[0], atol=1e-3)
 
 
 def test_oxygen_of_the_phases_at_known_compositions():
@@ -80,7 +80,10 @@ def test_samples_have_the_asked_spread_and_repeat():
     again = next(sample(parameters, 200, seed=3))
     assert again == drawn[0]
     assert name in uncertain(parameters)
-    offsets = drawn[0].table("cathode.spinel.excess_gibbs").array - parameters.table("cathode.spinel.excess_gibbs").array
+    offsets = (
+        drawn[0].table("cathode.spinel.excess_gibbs").array
+        - parameters.table("cathode.spinel.excess_gibbs").array
+    )
     assert np.ptp(offsets) < 1e-6 * np.abs(offsets).max() + 1e-9
 
 
