@@ -20,7 +20,7 @@ from cosinter.data.tables import load_table
 
 FloatArray = NDArray[np.float64]
 
-FARADAY = physical_constants["Faraday constant"][0]
+FARADAY = float(physical_constants["Faraday constant"][0])
 TEMPERATURES_K = np.linspace(280.0, 1300.0, 35)
 LITHIUM = np.linspace(0.0, 1.0, 101)
 VOLTAGE_LITHIUM = np.linspace(0.05, 0.98, 94)
@@ -183,7 +183,7 @@ def _cathode_uncertainties(cathode: CathodeModel) -> dict[str, float]:
     table = load_table("thermochemistry")["cathode"]
 
     def of(name: str) -> float:
-        return float(table[name]["uncertainty"]) * kilo
+        return float(table[name]["uncertainty"] * kilo)
 
     return {
         "layered": FARADAY * float(table["open_circuit_potential"]["uncertainty"]),

@@ -219,11 +219,16 @@ class GrainState:
         return np.stack([omega[0] - omega[1], omega[1] - omega[2]])
 
 
-def grain_state(conditions: GrainConditions, cells: tuple[FloatArray, FloatArray, FloatArray]) -> GrainState:
-    """Share the lithium u of each cell between its phases; ``cells`` = (u, s, a), each (..., N)."""
+def grain_state(
+    conditions: GrainConditions,
+    cells: tuple[FloatArray, FloatArray, FloatArray],
+    *,
+    guess: FloatArray | None = None,
+) -> GrainState:
+    """Share the lithium u of each cell between its phases; ``cells`` = (u, s, a), each (..., N); ``guess`` of mu/RT (N)."""
     u, s, a = cells
     fractions = np.stack([1.0 - s - a, s, a])
-    potential = conditions.partition.potential(u, fractions)
+    potential = conditions.partition.potential(u, fractions, guess=guess)
     contents, _ = conditions.partition.contents(potential)
     contents = contents + (u - np.clip(u, LITHIUM_EDGE, 1.0 - LITHIUM_EDGE))
     return GrainState(fractions, potential, contents)

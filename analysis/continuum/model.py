@@ -116,6 +116,7 @@ class Composite:
     area: float
     break_up: float
     _memory: dict[tuple[float, Gas], Conditions] = field(default_factory=dict, repr=False, compare=False)
+    _guess: dict[str, FloatArray] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, inputs: ModelInputs, case: SinterCase) -> Composite:
@@ -268,7 +269,9 @@ class Composite:
 
     def rates(self, conditions: Conditions, state: FloatArray) -> FloatArray:
         """dy/dt (..., n) at the given conditions; leading axes of ``state`` are independent copies."""
-        grain = grain_state(conditions.grain, self.cells(state))
+        grain = grain_state(conditions.grain, self.cells(state), guess=self._guess.get("potential"))
+        if state.ndim == 1 and np.all(np.isfinite(grain.potential)):
+            self._guess["potential"] = grain.potential
         contact = self.contact(conditions, state, grain)
         lithium = diffusion_rates(conditions.grain, self.grid, grain, outflow=contact.outflow)
         first, second, direct = conversion_rates(

@@ -53,17 +53,20 @@ class PartitionTable:
         c = self.omega[:, :, index]
         return np.asarray(((c[0] * d + c[1]) * d + c[2]) * d + c[3])
 
-    def potential(self, lithium: FloatArray, fractions: FloatArray) -> FloatArray:
+    def potential(
+        self, lithium: FloatArray, fractions: FloatArray, *, guess: FloatArray | None = None
+    ) -> FloatArray:
         """mu/RT (...) at which phases with ``fractions`` (3, ...) together hold ``lithium`` (...).
 
-        Newton's method inside a bracket; sum_p f_p u_p(mu) rises with mu.
+        Newton's method inside a bracket; sum_p f_p u_p(mu) rises with mu. ``guess`` (broadcast) only saves steps.
         """
         share = np.maximum(fractions, 0.0)
         share = share / share.sum(axis=0)
         target = np.clip(lithium, LITHIUM_EDGE, 1.0 - LITHIUM_EDGE)
         low = np.full(target.shape, self.start)
         high = low + self.step * self.lithium.shape[2]
-        guess = self._guess(target, share)
+        guess = np.broadcast_to(self._guess(target, share) if guess is None else guess, target.shape)
+        guess = np.clip(guess, low, high)
         for _ in range(MOST_ITERATIONS):
             content, slope = self.contents(guess)
             miss = (share * content).sum(axis=0) - target
