@@ -36,11 +36,15 @@ def _run(active: float) -> xarray.Dataset:
 
 
 def test_undamaged_powder_keeps_its_reference():
-    assert discharge_capacity(PARAMETERS, _run(1.0), asr_ohm_cm2=0.0).capacity_mAh_per_g == pytest.approx(222.2)
+    assert discharge_capacity(PARAMETERS, _run(1.0), asr_ohm_cm2=0.0).capacity_mAh_per_g == pytest.approx(
+        222.2
+    )
 
 
 def test_half_the_lithium_gives_half_the_capacity():
-    assert discharge_capacity(PARAMETERS, _run(0.5), asr_ohm_cm2=0.0).capacity_mAh_per_g == pytest.approx(111.1)
+    assert discharge_capacity(PARAMETERS, _run(0.5), asr_ohm_cm2=0.0).capacity_mAh_per_g == pytest.approx(
+        111.1
+    )
 
 
 def test_drop_is_current_times_resistance():
