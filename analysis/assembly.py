@@ -25,6 +25,7 @@ TEMPERATURES_K = np.linspace(280.0, 1300.0, 35)
 LITHIUM = np.linspace(0.0, 1.0, 101)
 VOLTAGE_LITHIUM = np.linspace(0.05, 0.98, 94)
 ANCHOR_K = 973.15
+CONVERSION_LITHIUM = 0.8
 VOLUME_PER_OXYGEN_M3 = 1.2e-5
 CATHODE_PHASES: tuple[CathodePhase, ...] = ("layered", "spinel", "rock_salt")
 
@@ -179,7 +180,11 @@ def _cathode_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
 
 
 def _cathode_uncertainties(cathode: CathodeModel) -> dict[str, float]:
-    """Standard uncertainty of G of each form against the others, J/mol metal."""
+    """Standard uncertainty of G of each form against the others, J/mol metal.
+
+    Layered and rock salt share the enthalpy of the layered oxide at u = 1, so its uncertainty tells them apart only
+    by the share 1 - u of monoxide: it counts at the lithium content where conversion begins.
+    """
     table = load_table("thermochemistry")["cathode"]
 
     def of(name: str) -> float:
@@ -188,7 +193,9 @@ def _cathode_uncertainties(cathode: CathodeModel) -> dict[str, float]:
     return {
         "layered": FARADAY * float(table["open_circuit_potential"]["uncertainty"]),
         "spinel": hypot(of("spinel_stabilisation"), of("lithiated_spinel_energy")),
-        "rock_salt": hypot(of("disordering_energy"), cathode.layered.uncertainty_J_per_mol),
+        "rock_salt": hypot(
+            of("disordering_energy"), (1.0 - CONVERSION_LITHIUM) * cathode.layered.uncertainty_J_per_mol
+        ),
     }
 
 

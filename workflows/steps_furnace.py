@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 LADDER_TEMPERATURES_C = (450.0, 600.0, 700.0, 800.0)
 SHOWN_TIMES = 400
+CELLS, SAMPLE_CELLS = 60, 40
+SAMPLE_TOLERANCE = 1.0e-5
 
 
 def open_gases(atmosphere: Mapping[str, float]) -> dict[str, float]:
@@ -196,6 +199,7 @@ def sinter_case(inputs: Mapping[str, Any], found: ParameterSet) -> SinterCase:
         cathode_volume_fraction=fraction,
         doses=doses,
         solid_coverage=salt.coverage if salt is not None else None,
+        cells=CELLS,
         seed=inputs["seed"],
     )
 
@@ -239,7 +243,7 @@ def spread(found: ParameterSet, case: SinterCase, *, count: int, seed: int) -> d
         return {"intervals": {}, "samples": 0, "failed_samples": 0}
 
     def run(drawn: ParameterSet) -> dict[str, float]:
-        _, summary = simulate_case(drawn, case)
+        _, summary = simulate_case(drawn, replace(case, cells=SAMPLE_CELLS, tolerance=SAMPLE_TOLERANCE))
         return {key: value for key, value in summary.items() if isinstance(value, float) and key != "wall_s"}
 
     bands = intervals(sample(found, count, seed=seed), run)

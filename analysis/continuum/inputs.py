@@ -118,7 +118,7 @@ class SinterCase:
     """One composite in one furnace programme; SI units.
 
     ``doses`` in mol Li per mol metal of the grain by species (``lithium_hydroxide``, ``lithium_carbonate``,
-    ``lithium_oxide``); ``solid_coverage`` and ``liquid_coverage`` replace the parameters of that name.
+    ``lithium_oxide``); ``tolerance`` is the relative error per step of the time integration; ``solid_coverage`` and ``liquid_coverage`` replace the parameters of that name.
     """
 
     name: str
@@ -129,12 +129,14 @@ class SinterCase:
     solid_coverage: float | None = None
     liquid_coverage: float | None = None
     cells: int = 40
+    tolerance: float = 1.0e-7
     seed: int = 0
 
     def __post_init__(self) -> None:
         _range("grain radius", self.grain_radius_m, 1e-9, 10.0, "m")
         _range("cathode volume fraction", self.cathode_volume_fraction, 1e-6, 1.0 - 1e-6, "")
         _range("cells", self.cells, 4, 2000, "")
+        _range("tolerance", self.tolerance, 1e-12, 1e-2, "")
         for species, dose in self.doses.items():
             if species not in SPECIES:
                 raise InputError(f"compensator '{species}' is not known; choose among {', '.join(SPECIES)}")

@@ -190,6 +190,11 @@ def _dissipation(composite: Composite, conditions: Conditions, grain: GrainState
     return flows + float(composite.grid.mean(local))
 
 
+def _share(value: Any) -> float:
+    """A share within 0 and 1; the time integration may step past an end by its tolerance."""
+    return float(np.clip(float(value), 0.0, 1.0))
+
+
 @dataclass(frozen=True)
 class SinterSummary:
     """The end of one run; fractions per metal, thickness in nm, times in s.
@@ -234,8 +239,8 @@ def summary(
     worst = dataset["balance_error"].max("time")
     return SinterSummary(
         name=str(dataset.attrs["case"]),
-        **{f"{phase}_fraction": float(end[f"{phase}_mean"]) for phase in PHASES},
-        lithium_per_metal=float(end["lithium_mean"]),
+        **{f"{phase}_fraction": _share(end[f"{phase}_mean"]) for phase in PHASES},
+        lithium_per_metal=_share(end["lithium_mean"]),
         interphase_nm=float(end["interphase_thickness"]) / nano,
         asr_ohm_cm2=asr_ohm_cm2,
         capacity_mAh_per_g=capacity_mAh_per_g,

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-RELATIVE_TOLERANCE = 1.0e-7
-ABSOLUTE_TOLERANCE = 1.0e-10
+ABSOLUTE_PER_RELATIVE = 1.0e-3
 MOST_STEPS = 2_000
 MOST_EVALUATIONS = 30_000
 OUTPUTS = 241
@@ -139,8 +138,8 @@ def _segment(
     stepper = ode(problem, problem.jacobian).set_integrator(
         "vode",
         method="bdf",
-        rtol=RELATIVE_TOLERANCE,
-        atol=ABSOLUTE_TOLERANCE,
+        rtol=problem.composite.case.tolerance,
+        atol=ABSOLUTE_PER_RELATIVE * problem.composite.case.tolerance,
         lband=problem.lower,
         uband=problem.upper,
         nsteps=MOST_STEPS,
