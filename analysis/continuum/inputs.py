@@ -118,7 +118,8 @@ class SinterCase:
     """One composite in one furnace programme; SI units.
 
     ``doses`` in mol Li per mol metal of the grain by species (``lithium_hydroxide``, ``lithium_carbonate``,
-    ``lithium_oxide``); ``tolerance`` is the relative error per step of the time integration; ``solid_coverage`` and ``liquid_coverage`` replace the parameters of that name.
+    ``lithium_oxide``); ``tolerance`` is the relative error per step of the time
+    integration; ``solid_coverage`` and ``liquid_coverage`` replace the parameters of that name.
     """
 
     name: str

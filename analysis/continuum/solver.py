@@ -75,11 +75,15 @@ class _Problem:
     def __call__(self, time: float, state: FloatArray) -> FloatArray:
         self.count.evaluations += 1
         self.count.time = time
+        if not np.all(np.isfinite(state)):
+            return np.full_like(state, np.nan)  # the solver gives the step up, integrate() says where
         return self.composite.rates(self._conditions(time), state)
 
     def jacobian(self, time: float, state: FloatArray) -> FloatArray:
         """Packed band: packed[i - j + upper, j] = df_i/dy_j, all colour groups in one call."""
         self.count.jacobians += 1
+        if not np.all(np.isfinite(state)):
+            return np.zeros((self.lower + self.upper + 1, len(state)))
         conditions = self._conditions(time)
         moved = state + 1e-7 * np.maximum(np.abs(state), 1e-3) * self.moves
         own = np.arange(len(state))
