@@ -214,12 +214,13 @@ def sinter(task: Task) -> dict[str, Any]:
     dataset, summary = simulate_case(found, case)
     with storage_errors(task.folder):
         dataset.to_netcdf(task.folder / "furnace.nc", engine="scipy")
-    return {
-        "summary": summary,
-        **spread(found, case, count=task.inputs["uncertainty_samples"], seed=task.inputs["seed"]),
-        "series": series(dataset),
-        "warnings": [text for text in str(dataset.attrs.get("notes", "")).split("; ") if text],
-    }
+    bands = spread(found, case, count=task.inputs["uncertainty_samples"], seed=task.inputs["seed"])
+    warnings = [text for text in str(dataset.attrs.get("notes", "")).split("; ") if text]
+    if bands["failed_samples"]:
+        warnings.append(
+            f"{bands['failed_samples']} of {bands['samples']} samples did not converge; the intervals leave them out"
+        )
+    return {"summary": summary, **bands, "series": series(dataset), "warnings": warnings}
 
 
 def simulate_case(found: ParameterSet, case: SinterCase) -> tuple[xarray.Dataset, dict[str, Any]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 ABSOLUTE_PER_RELATIVE = 1.0e-3
+RANGE_SLACK = 5.0e-3
 MOST_STEPS = 2_000
 MOST_EVALUATIONS = 30_000
 OUTPUTS = 241
@@ -108,7 +109,8 @@ def integrate(composite: Composite) -> Trajectory:
     Raises
     ------
     ConvergenceError
-        The solver stopped early or a state is no longer finite; names time and temperature.
+        The solver stopped early, or a state is no longer finite or left 0..1 by more than the slack of the time
+        integration; names time and temperature.
     """
     furnace = composite.case.furnace
     wanted = output_times(composite)
@@ -129,7 +131,11 @@ def integrate(composite: Composite) -> Trajectory:
 
 def _broken(problem: _Problem, stepper: Any, row: FloatArray) -> bool:
     too_many = problem.count.evaluations > MOST_EVALUATIONS
-    return bool(too_many or not stepper.successful() or not np.all(np.isfinite(row)))
+    if too_many or not stepper.successful() or not np.all(np.isfinite(row)):
+        return True
+    lithium, spinel, rock_salt = problem.composite.cells(row)
+    shares = np.stack([lithium, spinel, rock_salt, 1.0 - spinel - rock_salt])
+    return bool(shares.min() < -RANGE_SLACK or shares.max() > 1.0 + RANGE_SLACK)
 
 
 def _segment(
