@@ -164,7 +164,7 @@ def _structure(data: Mapping[str, Any]) -> StructureRow:
         lattice=lattice,
         citation=data["citation"],
         kind=data["kind"],
-        note="; ".join(notes),
+        note=". " + "; ".join(notes),
     )
 
 
@@ -189,7 +189,7 @@ def _interface(name: str, data: Mapping[str, Any]) -> InterfaceRow:
 
 
 def _barrier(data: Mapping[str, Any]) -> BarrierRow:
-    cited, citation = judge.cited_barrier(data["host"], data["mechanism"])
+    cited, citation = judge.cited_barrier(data["host_name"], data["mechanism"])
     return BarrierRow(
         name=data["path"],
         host=data["host"],
@@ -225,10 +225,15 @@ def _phonon(data: Mapping[str, Any]) -> PhononRow:
 def _kink(data: Mapping[str, Any]) -> Kink:
     return Kink(
         **{f"{basis}_fraction": data["fraction"][basis] for basis in ("mole", "mass", "volume")},
-        dG_kJ_per_mol=data["dG"]["kJ_per_mol"],
-        dG_meV_per_atom=data["dG"]["meV_per_atom"],
+        dG_kJ_per_mol=_clean(data["dG"]["kJ_per_mol"]),
+        dG_meV_per_atom=_clean(data["dG"]["meV_per_atom"]),
         products=tuple(Product(**product) for product in data["products"]),
     )
+
+
+def _clean(value: float) -> float:
+    """Round-off of the linear program at the ends of a mixing line is zero."""
+    return 0.0 if abs(value) < 1e-9 else value
 
 
 def _reaction(data: Mapping[str, Any]) -> ReactionTable:

@@ -18,6 +18,8 @@ HEADLINES: tuple[tuple[str, str, str, Literal["high", "low"]], ...] = (
     ("asr_ohm_cm2", "Interface resistance", "Ω cm²", "low"),
 )
 
+LARGEST_MEASURED_ERROR = 3.0  # J/mol/K; entropies of calorimetry are better, sums over oxides are not
+
 LIMITATIONS = (
     "The growth constant of the interphase is an analogy (cation mobility in NiO), good to about one order of magnitude; "
     "no thickness of an NCM | LATP interphase against time and temperature was found.",
@@ -26,7 +28,7 @@ LIMITATIONS = (
     "Phases in one place of the grain share one lithium content; there is no phase-field and no cracking.",
     "Lithium diffusivity at firing temperature is extrapolated from 110-350 °C or computed with a rigid-ion potential.",
     "The electrolyte reacts along one titration curve at a sharp front; products are crystalline and mixed at random.",
-    "LiOH does not take up CO2 from the gas, salts do not evaporate, and LiOH and Li2CO3 mix ideally in the melt.",
+    "LiOH takes up CO2 only by way of Li2O, salts do not evaporate, and LiOH and Li2CO3 mix ideally in the melt.",
     "Capacity is layered fraction times accessible lithium times the voltage window left by the resistance; "
     "nothing is known here about cycling.",
 )
@@ -128,7 +130,7 @@ def published_rows(study: Study, sinter: Sinter) -> tuple[PublishedRow, ...]:
     if table is None:
         raise InputError(f"published case '{study.published}' is not in the table of published outcomes")
     ours = _ours(study, sinter)
-    return tuple(_published(row, ours.get(row["key"]), table["source"]) for row in table["rows"])
+    return tuple(_published(row, ours.get(row["key"]), table["short_source"]) for row in table["rows"])
 
 
 def _published(row: Mapping[str, Any], ours: float | None, source: str) -> PublishedRow:
@@ -203,6 +205,6 @@ def measured_entropy(name: str) -> tuple[float | None, str]:
         phase = load_library().phase(crystal(name).formula)
     except CosinterError:
         return None, ""
-    if phase.kind != "measured":
+    if phase.kind != "measured" or phase.entropy_uncertainty_J_per_mol_K > LARGEST_MEASURED_ERROR:
         return None, ""
     return float(phase.entropy(298.15)), phase.source

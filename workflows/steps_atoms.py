@@ -70,6 +70,7 @@ def barrier(task: Task) -> dict[str, Any]:
         keep(task, f"image-{number:02d}", image.structure)
     return {
         "host": result.host,
+        "host_name": host,
         "path": result.path,
         "mechanism": mechanism,
         "note": path.note,

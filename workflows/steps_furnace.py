@@ -29,6 +29,11 @@ LADDER_TEMPERATURES_C = (450.0, 600.0, 700.0, 800.0)
 SHOWN_TIMES = 400
 CELLS, SAMPLE_CELLS = 60, 40
 SAMPLE_TOLERANCE = 1.0e-5
+SALTS = {
+    "lithium_hydroxide": ("LiOH", 1.0),
+    "lithium_carbonate": ("Li2CO3", 2.0),
+    "lithium_oxide": ("Li2O", 2.0),
+}
 
 
 def open_gases(atmosphere: Mapping[str, float]) -> dict[str, float]:
@@ -220,7 +225,7 @@ def sinter(task: Task) -> dict[str, Any]:
         warnings.append(
             f"{bands['failed_samples']} of {bands['samples']} samples did not converge; the intervals leave them out"
         )
-    return {"summary": summary, **bands, "series": series(dataset), "warnings": warnings}
+    return {"summary": summary, **bands, "series": series(dataset, found), "warnings": warnings}
 
 
 def simulate_case(found: ParameterSet, case: SinterCase) -> tuple[xarray.Dataset, dict[str, Any]]:
@@ -256,14 +261,17 @@ def spread(found: ParameterSet, case: SinterCase, *, count: int, seed: int) -> d
     }
 
 
-def series(dataset: xarray.Dataset) -> dict[str, Any]:
-    """What the report plots over time, thinned to a few hundred times."""
+def series(dataset: xarray.Dataset, found: ParameterSet) -> dict[str, Any]:
+    """What the report plots over time, thinned to a few hundred times; inventories in mol Li per mol metal."""
     step = max(1, dataset.sizes["time"] // SHOWN_TIMES)
     index = np.unique(np.append(np.arange(0, dataset.sizes["time"], step), dataset.sizes["time"] - 1))
     thin = dataset.isel(time=index)
 
     def column(name: str, *, scale: float = 1.0, offset: float = 0.0) -> list[float]:
-        return [float(value) for value in thin[name].to_numpy() * scale + offset]
+        return tidy(thin[name].to_numpy() * scale + offset)
+
+    full = found.table("electrolyte.titration.products").axis("lithium_oxide_mol_per_mol")[-1]
+    taken = 2.0 * full * float(dataset.attrs["electrolyte_per_metal"])
 
     return {
         "time_h": [float(value) / hour for value in thin["time"].to_numpy()],
@@ -274,14 +282,22 @@ def series(dataset: xarray.Dataset) -> dict[str, Any]:
         "lithium_per_metal": column("lithium_mean"),
         "interphase_nm": column("interphase_thickness", scale=1.0 / nano),
         "inventories": {
-            str(name): [float(value) for value in thin["compensator"].sel(species=name).to_numpy()]
-            for name in thin["species"].to_numpy()
+            "cathode": column("lithium_mean"),
+            **{
+                label: tidy(thin["compensator"].sel(species=name).to_numpy())
+                for name, (label, _) in SALTS.items()
+            },
+            "taken by the electrolyte": column("electrolyte_converted", scale=taken),
         },
         "gas": {
-            str(name): [float(value) for value in thin["gas_released"].sel(gas=name).to_numpy()]
-            for name in thin["gas"].to_numpy()
+            str(name): tidy(thin["gas_released"].sel(gas=name).to_numpy()) for name in thin["gas"].to_numpy()
         },
     }
+
+
+def tidy(values: Any) -> list[float]:
+    """Plain numbers, round-off below 1e-12 shown as zero."""
+    return [0.0 if abs(value) < 1e-12 else float(value) for value in values]
 
 
 def sinter_study(study: Study, parameters_file: Path | None) -> list[dict[str, Any]]:
@@ -366,6 +382,9 @@ def _pattern(task: Task, moment: xarray.Dataset, temperature_C: float, *, note: 
         str(name): max(float(moment["product_amount"].sel(product=name)), 0.0)
         for name in moment["product"].to_numpy()
     }
+    solid = 1.0 - float(np.clip(moment["liquid_fraction"], 0.0, 1.0))
+    for species, (formula, lithium) in SALTS.items():
+        others[formula] = solid * max(float(moment["compensator"].sel(species=species)), 0.0) / lithium
     mixture = sintered_mixture(cathode, others)
     found = powder_pattern(mixture.phases, wavelength=task.inputs["diffraction"]["wavelength"])
     missing = [

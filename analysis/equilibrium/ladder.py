@@ -117,7 +117,7 @@ def _cathode(
     mu = model.mu_li2o("layered", contents, temperatures, oxygen)
     return [
         _rung(
-            f"layered Li{u:g}MO2 (M moves to a higher valence)",
+            f"layered oxide, {u:g} Li per metal, delithiated by O2",
             temperatures,
             mu[:, i],
             spread,
@@ -159,8 +159,8 @@ def _electrolyte(library: PhaseLibrary, solid: str, temperatures: FloatArray, ox
     for i, step in enumerate(curve.steps):
         formed = [name for name, amount in step.reaction().items() if amount > 0.0]
         gone = [name for name, amount in step.reaction().items() if amount < 0.0]
-        span = f"{curve.solid.formula}, {step.li2o_from:.3g} to {step.li2o_to:.3g} Li2O"
-        name = f"{span}: {' + '.join(gone)} -> {' + '.join(formed)}"
+        span = f"electrolyte + {step.li2o_from:.3g} to {step.li2o_to:.3g} Li2O"
+        name = f"{span}: {' + '.join(gone)} → {' + '.join(formed)}"
         source = f"titration at {middle:g} K, phases of data/thermochemistry.yaml"
         rungs.append(_rung(name, temperatures, mu[:, i], step.uncertainty_J_per_mol, source, "computed"))
     return rungs

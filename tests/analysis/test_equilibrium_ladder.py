@@ -139,8 +139,8 @@ def test_ladder_stands_as_the_compensation_needs_it() -> None:
     )
     table = {rung.reservoir: np.asarray(list(rung.mu_kJ_per_mol.values())) for rung in rungs}
     salts = [mu for name, mu in table.items() if name.startswith(("LiOH", "Li2CO3"))]
-    layered = next(mu for name, mu in table.items() if name.startswith("layered Li0.99"))
-    latp = next(mu for name, mu in table.items() if name.startswith("Li1.3Al0.3"))
+    layered = next(mu for name, mu in table.items() if name.startswith("layered oxide, 0.99"))
+    latp = next(mu for name, mu in table.items() if name.startswith("electrolyte + 0"))
     assert len(salts) == 2
     assert all(np.all(mu > layered) for mu in salts)
     assert np.all(layered > latp)
