@@ -99,4 +99,5 @@ def discharge_capacity(parameters: ParameterSet, dataset: xarray.Dataset, *, asr
         dataset.attrs["initial_lithium_per_metal"]
     )
     q = reference / C_PER_KG_PER_MAH_PER_G
+    active = min(max(active, 0.0), 1.0)  # round-off of the time integration
     return Capacity(q * active * share, q, active, share, drop)
