@@ -29,8 +29,8 @@ from cosinter.workflows.report_content import (
     SinterSeries,
     StageRow,
     StructureRow,
-    parameter_rows,
 )
+from cosinter.workflows.report_parameters import parameter_rows
 from cosinter.workflows.results import Results, StageResult
 from cosinter.workflows.study import Study
 

@@ -25,11 +25,13 @@ LIMITATIONS = (
     "no thickness of an NCM | LATP interphase against time and temperature was found.",
     "Enthalpies of LATP, LiTi2(PO4)3, LiNiO2 and LiCoO2 are estimates (15 to 45 kJ per mol of formula); of the spinels, "
     "Ni3O4 and LiNi2O4 were never measured.",
-    "Phases in one place of the grain share one lithium content; there is no phase-field and no cracking.",
+    "Phases in one place of the grain share one lithium potential; there is no phase-field and no cracking, and all of the "
+    "grain surface touches electrolyte or salt.",
     "Lithium diffusivity at firing temperature is extrapolated from 110-350 °C or computed with a rigid-ion potential.",
-    "The electrolyte reacts along one titration curve at a sharp front; products are crystalline and mixed at random.",
-    "LiOH takes up CO2 only by way of Li2O, salts do not evaporate, and LiOH and Li2CO3 mix ideally in the melt.",
-    "Capacity is layered fraction times accessible lithium times the voltage window left by the resistance; "
+    "The electrolyte reacts along one titration curve as a well-stirred sink; the resistance takes the phosphate for a "
+    "percolating glass (crystalline Li3PO4 would block), so read it as an order of magnitude.",
+    "LiOH takes up CO2 only by way of Li2O, salts do not evaporate, CO2 and H2O draw no lithium out of the cathode, and LiOH and Li2CO3 mix ideally in the melt.",
+    "Capacity is the lithium left in layered material times the voltage window left by the resistance; "
     "nothing is known here about cycling.",
 )
 

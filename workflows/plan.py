@@ -47,6 +47,7 @@ REPORT = (
     "workflows/report_content.py",
     "workflows/report_drawing.py",
     "workflows/report_figures.py",
+    "workflows/report_parameters.py",
     "workflows/report_rows.py",
     "workflows/report_text.py",
     "workflows/templates",

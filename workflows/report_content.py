@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from cosinter.analysis.parameters import Kind, ParameterSet
+from cosinter.analysis.parameters import Kind
 from cosinter.workflows.report_rows import (
     BarrierRow,
     Content,
@@ -56,7 +56,6 @@ __all__ = [
     "StageRow",
     "StructureRow",
     "Verdict",
-    "parameter_rows",
 ]
 
 
@@ -303,11 +302,3 @@ class ReportContent(Content):
     def case(self, name: str) -> Case:
         """The case of that name."""
         return next(case for case in self.cases if case.name == name)
-
-
-def parameter_rows(parameters: ParameterSet) -> tuple[ParameterRow, ...]:
-    """Make the lines of the parameter table, in the order of the set."""
-    from cosinter.analysis.exports.csv_table import flat_rows
-
-    keys = ("name", "type", "value", "unit", "uncertainty", "kind", "source", "note")
-    return tuple(ParameterRow.model_validate({k: row[k] for k in keys}) for row in flat_rows(parameters))

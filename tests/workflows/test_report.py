@@ -22,10 +22,10 @@ from cosinter.workflows.report_content import (
     ReportContent,
     SinterSeries,
     Verdict,
-    parameter_rows,
 )
 from cosinter.workflows.report_drawing import figure_csv, figure_png, plotly_spec
 from cosinter.workflows.report_figures import Figure, Line, Panel, figures, slug, thinned, write_figures
+from cosinter.workflows.report_parameters import parameter_rows
 from cosinter.workflows.report_text import (
     duration_text,
     flattened,
@@ -343,6 +343,9 @@ def test_parameter_rows_follow_the_set() -> None:
     rows = parameter_rows(parameters)
     assert [row.name for row in rows] == list(parameters.parameters)
     assert {row.type for row in rows} == {"scalar", "arrhenius", "table"}
+    arrhenius = next(row for row in rows if row.type == "arrhenius")
+    assert "kJ/mol" in arrhenius.value
+    assert all(len(row.value) < 60 for row in rows)
 
 
 def test_content_that_contradicts_itself_is_refused(content: ReportContent) -> None:
