@@ -30,7 +30,8 @@ LIMITATIONS = (
     "Lithium diffusivity at firing temperature is extrapolated from 110-350 °C or computed with a rigid-ion potential.",
     "The electrolyte reacts along one titration curve as a well-stirred sink; the resistance takes the phosphate for a "
     "percolating glass (crystalline Li3PO4 would block), so read it as an order of magnitude.",
-    "LiOH takes up CO2 only by way of Li2O, salts do not evaporate, CO2 and H2O draw no lithium out of the cathode, and LiOH and Li2CO3 mix ideally in the melt.",
+    "LiOH takes up CO2 only by way of Li2O, salts do not evaporate, CO2 and H2O draw no lithium out of the cathode, and "
+    "LiOH and Li2CO3 mix ideally in the melt.",
     "Capacity is the lithium left in layered material times the voltage window left by the resistance; "
     "nothing is known here about cycling.",
 )
