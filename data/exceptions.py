@@ -43,10 +43,10 @@ class UnknownNameError(InputError):
         if not near and len(names) > 12:
             hint += f" and {len(names) - 12} more"
         super().__init__(f"unknown {kind} '{name}'; {hint}")
-        self.kind, self.name = kind, name
+        self.kind, self.name, self.known = kind, name, tuple(names)
 
     def __reduce__(self) -> tuple[type, tuple[str, str, tuple[str, ...]]]:
-        return type(self), (self.kind, self.name, ())
+        return type(self), (self.kind, self.name, self.known)
 
 
 class CompositionError(InputError):

@@ -47,7 +47,7 @@ def test_every_number_has_a_kind_and_a_source(name: str) -> None:
 def test_an_unknown_name_suggests_near_ones_and_survives_a_worker() -> None:
     error = UnknownNameError("crystal", "ncm81", ["ncm811", "latp"])
     assert "did you mean ncm811" in str(error)
-    assert isinstance(pickle.loads(pickle.dumps(error)), UnknownNameError)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
     assert "known: latp, ncm811" in str(UnknownNameError("crystal", "zzzz", ["ncm811", "latp"]))
 
 
