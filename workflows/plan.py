@@ -257,7 +257,7 @@ def _continuum_stages(study: Study) -> tuple[Stage, ...]:
                 *ATOMS,
                 "analysis/observables/diffraction.py",
                 "analysis/observables/sintered_phases.py",
-                "workflows/steps_furnace.py",
+                "workflows/steps_diffraction.py",
             ),
             engines=("pymatgen",),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cosinter.workflows import steps_atoms, steps_furnace, steps_report
+from cosinter.workflows import steps_atoms, steps_diffraction, steps_furnace, steps_report
 from cosinter.workflows.execution import Task
 
 STEPS: Mapping[str, Callable[[Task], dict[str, Any]]] = {
@@ -17,6 +17,6 @@ STEPS: Mapping[str, Callable[[Task], dict[str, Any]]] = {
     "thermodynamics": steps_furnace.thermodynamics,
     "parameters": steps_furnace.parameters,
     "sinter": steps_furnace.sinter,
-    "diffraction": steps_furnace.diffraction,
+    "diffraction": steps_diffraction.diffraction,
     "report": steps_report.report,
 }
