@@ -15,6 +15,7 @@ from cosinter.analysis.equilibrium.titration import TitrationCurve
 from cosinter.analysis.parameters import AnyRecord, Arrhenius, ParameterSet, Scalar, Table
 from cosinter.analysis.thermochemistry.cathode import CathodeModel, CathodePhase, open_circuit_potential
 from cosinter.analysis.thermochemistry.library import Phase
+from cosinter.analysis.thermochemistry.melts import water_pressure
 from cosinter.data.exceptions import DataError, InputError
 from cosinter.data.tables import load_table
 
@@ -199,14 +200,6 @@ def _cathode_uncertainties(cathode: CathodeModel) -> dict[str, float]:
     }
 
 
-def water_pressure(temperature: FloatArray) -> FloatArray:
-    """Measured p(H2O) over LiOH + Li2O in Pa: log10 p = B - A/T, one branch below and one above the melting point."""
-    table = load_table("thermochemistry")["melts"]
-    fit, melting = table["water_over_lioh"], float(table["fusion"]["LiOH"]["T"])
-    branch = {name: fit[name]["B"] - fit[name]["A"] / temperature for name in ("solid", "melt")}
-    return np.asarray(10.0 ** np.where(temperature < melting, branch["solid"], branch["melt"]))
-
-
 def _gas_and_salt_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
     library, axes = cathode.library, {"temperature_K": TEMPERATURES_K}
     melts = load_table("thermochemistry")["melts"]
@@ -219,7 +212,7 @@ def _gas_and_salt_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
         "thermo.oxygen_gas.gibbs": _table(oxygen.gibbs(TEMPERATURES_K), "J/mol", _cited(oxygen.source), axes),
         "thermo.lithium_oxide.gibbs": _table(oxide.gibbs(TEMPERATURES_K), "J/mol", _cited(oxide.source), axes),
         "compensator.lithium_hydroxide.equilibrium_pressure": _table(
-            water_pressure(TEMPERATURES_K), "Pa", water["source"], axes, kind="measured",
+            bar * water_pressure(TEMPERATURES_K), "Pa", water["source"], axes, kind="measured",
             uncertainty=float(water["uncertainty"]), note="601-820 K, extrapolated outside; uncertainty of log10 p",
         ),
         "compensator.lithium_carbonate.equilibrium_pressure": _table(

@@ -279,4 +279,5 @@ class Study(Section):
 
     def inputs(self, *sections: str) -> dict[str, Any]:
         """The named sections as plain JSON data, for hashing and for stages."""
-        return {key: self.model_dump(mode="json")[key] for key in sections}
+        whole = self.model_dump(mode="json")
+        return {key: whole[key] for key in sections}
