@@ -59,6 +59,8 @@ for _command in (
 ):
     app.command()(_command)
 
+# groups of commands: app.add_typer(cli_<group>.app, name="<group>")
+
 
 def main() -> None:
     """Run the command line and leave with the right exit code; a user never sees a traceback."""

@@ -26,6 +26,11 @@ from cosinter.analysis.thermochemistry.functions import (
 from cosinter.data.exceptions import CompositionError, InputError, UnknownNameError
 
 State = Literal["s", "l", "g"]
+#: Providers of H298: measured tables (or a fit to one), the user's own file, a machine-learned or a classical
+#: potential, the Materials Project, or an estimate by hand.
+EnergySource = Literal["measured", "user", "chgnet", "pmmcs", "mp", "assumed"]
+#: Providers of S298 and Cp, best first.
+ThermalSource = Literal["measured", "phonons", "descriptor", "neumann_kopp"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +46,11 @@ class Phase:
     uncertainty_J_per_mol, entropy_uncertainty_J_per_mol_K : standard uncertainties of H298 and S298 per formula
     source, kind, note : where the numbers are from
     range_K : temperatures the data hold for
+    errors : {source of error: (J/mol of H298, J/mol/K of S298)}, signed, per formula; phases that share a source err
+        together. The phase alone, with its two uncertainties, where nothing is given
+    energy_source, thermal_source : provider of H298 (see :data:`ENERGY_SOURCES`) and of S and Cp (see
+        :data:`THERMAL_SOURCES`)
+    qualitative : True where even the sign of a reaction energy is not sure
     """
 
     name: str
@@ -53,10 +63,16 @@ class Phase:
     kind: Kind
     range_K: tuple[float, float]
     note: str = ""
+    errors: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    energy_source: EnergySource = "measured"
+    thermal_source: ThermalSource = "measured"
+    qualitative: bool = False
     composition: Mapping[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "composition", parse_formula(self.formula))
+        own = {self.name: (self.uncertainty_J_per_mol, self.entropy_uncertainty_J_per_mol_K)}
+        object.__setattr__(self, "errors", dict(self.errors) or own)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Phase, tuple(getattr(self, item.name) for item in fields(self) if item.init)
@@ -112,7 +128,29 @@ class Phase:
             function=Combination(((factor, self.function),)),
             uncertainty_J_per_mol=factor * self.uncertainty_J_per_mol,
             entropy_uncertainty_J_per_mol_K=factor * self.entropy_uncertainty_J_per_mol_K,
+            errors=combined_errors([(factor, self)]),
         )
+
+
+def combined_errors(parts: Iterable[tuple[float, Phase]]) -> dict[str, tuple[float, float]]:
+    """Add the error sources of ``parts`` = [(mol, phase)] with their signs: {source: (J of H298, J/K of S298)}."""
+    total: dict[str, tuple[float, float]] = {}
+    for amount, phase in parts:
+        for source, (enthalpy, entropy) in phase.errors.items():
+            before = total.get(source, (0.0, 0.0))
+            total[source] = (before[0] + amount * enthalpy, before[1] + amount * entropy)
+    return total
+
+
+def reaction_uncertainty(parts: Iterable[tuple[float, Phase]], temperature_K: float) -> float:
+    """Standard uncertainty of sum_i n_i G_i(T) in J, products positive and reactants negative.
+
+    sqrt(sum_s h_s^2 + (T - 298.15)^2 s_s^2) over the sources s after adding what each phase has from a source, so
+    that what two phases share cancels.
+    """
+    spread = temperature_K - REFERENCE_TEMPERATURE
+    errors = combined_errors(parts).values()
+    return float(np.sqrt(sum(enthalpy**2 + (spread * entropy) ** 2 for enthalpy, entropy in errors)))
 
 
 class PhaseLibrary:
@@ -257,6 +295,9 @@ class PhaseLibrary:
                 "uncertainty_kJ_per_mol": phase.uncertainty_J_per_mol * 1e-3,
                 "range_K": list(phase.range_K),
                 "kind": phase.kind,
+                "energy_source": phase.energy_source,
+                "thermal_source": phase.thermal_source,
+                "qualitative": phase.qualitative,
                 "source": phase.source,
                 "note": phase.note,
             }

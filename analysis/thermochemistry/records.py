@@ -13,11 +13,18 @@ from cosinter.analysis.thermochemistry.functions import (
     make_melt,
     neumann_kopp,
 )
-from cosinter.analysis.thermochemistry.library import Phase
+from cosinter.analysis.thermochemistry.library import EnergySource, Phase
 from cosinter.analysis.thermochemistry.nasa import nasa_function
 from cosinter.data.exceptions import DataError
 
 KILO = 1e3
+#: Who gave the enthalpy, by kind of the record.
+ENERGY_SOURCES: Mapping[str, EnergySource] = {
+    "measured": "measured",
+    "fitted": "measured",
+    "computed": "chgnet",
+    "assumed": "assumed",
+}
 
 
 def _source(record: Mapping[str, Any], sources: Mapping[str, str]) -> str:
@@ -78,6 +85,8 @@ def _phase(name: str, record: Mapping[str, Any], function: ThermoFunction, sourc
         kind=record["kind"],
         range_K=(float(limits[0]), float(limits[1])),
         note=record.get("note", ""),
+        energy_source=ENERGY_SOURCES[record["kind"]],
+        thermal_source="neumann_kopp" if "neumann_kopp" in record else "measured",
     )
 
 

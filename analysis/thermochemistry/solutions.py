@@ -70,7 +70,7 @@ def layered_phase(library: PhaseLibrary, *, nickel: float, cobalt: float, mangan
     CompositionError
         Negative fractions, a sum other than one, or more Mn than Ni (Mn4+ needs as much Ni2+).
     """
-    from cosinter.analysis.thermochemistry.library import Phase
+    from cosinter.analysis.thermochemistry.library import Phase, combined_errors
 
     fractions = normalised_metals(nickel, cobalt, manganese)
     x, y, z = fractions["Ni"], fractions["Co"], fractions["Mn"]
@@ -96,6 +96,9 @@ def layered_phase(library: PhaseLibrary, *, nickel: float, cobalt: float, mangan
         function=function,
         uncertainty_J_per_mol=hypot(own, *(n * p.uncertainty_J_per_mol for n, p in phases)),
         entropy_uncertainty_J_per_mol_K=hypot(*(n * p.entropy_uncertainty_J_per_mol_K for n, p in phases)),
+        errors=combined_errors(phases) | {formula: (own, 0.0)},
+        energy_source="assumed",
+        thermal_source="neumann_kopp",
         source="(x-z) LiNiO2 + y LiCoO2 + z Li2MnO3 + z NiO of this library; "
         + model["excess_enthalpy"]["source"],
         kind="assumed",
@@ -139,6 +142,8 @@ def nasicon_phase(library: PhaseLibrary, aluminium: float) -> Phase:
         source="(1-x/2) LiTi2(PO4)3 + x/2 (Li3PO4 + 2 AlPO4) of this library; "
         + model["excess_enthalpy"]["source"],
         kind="assumed",
+        energy_source="assumed",
+        thermal_source="neumann_kopp",
         range_K=(298.15, 1400.0),
         note="ideal Al/Ti mixing, zero excess enthalpy",
     )
