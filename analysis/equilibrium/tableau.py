@@ -1,0 +1,300 @@
+"""Working state of many simplexes that step in lockstep.
+
+Each lane is its own linear program over the same columns. Per round all lanes price all columns in one matrix product,
+
+    d = c - y A            reduced costs, shape [lanes, columns]
+
+and every lane then exchanges one column of its basis by a rank-one update of its inverse, of shape [rows, rows].
+Columns are counted per unit of their own size (per atom, if rows are elements), so the most negative reduced cost is
+the column that lies furthest below the present tangent plane.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosinter.analysis.thermochemistry.functions import FloatArray
+from cosinter.data.exceptions import ConvergenceError, EngineError
+
+IntArray = NDArray[np.intp]
+BoolArray = NDArray[np.bool_]
+
+#: Reduced costs above -PRICE times the largest cost count as zero.
+PRICE = 1e-12
+#: Entries of a column or row of the tableau below this cannot be pivots.
+PIVOT = 1e-9
+#: Amounts (of a right-hand side that sums to one) within this of zero are equal to zero.
+AMOUNT = 1e-12
+#: Artificial amounts above this mean that no columns can make up the right-hand side.
+FEASIBLE = 1e-10
+#: Bases are inverted afresh after this many rounds.
+REFRESH = 50
+#: Steps without progress after which a lane follows Bland's rule, which cannot cycle.
+STALL = 30
+#: Reduced costs of one block of lanes: 1 MB, so that they stay in the cache.
+_BLOCK = 1 << 17
+_ROUNDS = 20_000
+
+
+class InfeasibleError(EngineError):
+    """No amounts of the columns make up the right-hand side of ``lane``."""
+
+    def __init__(self, lane: int) -> None:
+        super().__init__(f"no combination of the columns equals the right-hand side of lane {lane}")
+        self.lane = lane
+
+    def __reduce__(self) -> tuple[type, tuple[int]]:
+        return type(self), (self.lane,)
+
+
+class UnboundedError(EngineError):
+    """More and more (or less and less) of column ``ray`` lowers the cost of ``lane`` without end."""
+
+    def __init__(self, lane: int, ray: int) -> None:
+        super().__init__(f"the cost of lane {lane} falls without end along column {ray}")
+        self.lane, self.ray = lane, ray
+
+    def __reduce__(self) -> tuple[type, tuple[int, int]]:
+        return type(self), (self.lane, self.ray)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Columns of all lanes.
+
+    Attributes
+    ----------
+    matrix : columns per unit of their size, shape [rows, columns]
+    costs : per unit of size, shape [lanes or 1, columns]
+    rhs : shape [lanes, rows], each summing to one in absolute value
+    free : columns whose amount may have either sign, shape [columns]
+    sizes, scales : size of each column [columns] and of each right-hand side [lanes]
+    """
+
+    matrix: FloatArray
+    costs: FloatArray
+    rhs: FloatArray
+    free: BoolArray
+    sizes: FloatArray
+    scales: FloatArray
+
+    @cached_property
+    def extended(self) -> FloatArray:
+        """Columns and then +1 and -1 artificial columns of each row, as rows, shape [columns + 2 rows, rows]."""
+        unit = np.eye(len(self.matrix))
+        return np.concatenate([self.matrix.T, unit, -unit])
+
+    @cached_property
+    def is_free(self) -> BoolArray:
+        """Free columns among those of :attr:`extended`."""
+        return np.concatenate([self.free, np.zeros(2 * len(self.matrix), dtype=np.bool_)])
+
+    @cached_property
+    def tolerance(self) -> float:
+        """Reduced costs above minus this are zero."""
+        return PRICE * max(float(np.max(np.abs(self.costs), initial=0.0)), float(np.finfo(float).tiny))
+
+    def blocks(self, tables: int = 1) -> list[IntArray]:
+        """Split the lanes so that ``tables`` tables of reduced costs stay in the cache."""
+        size = max(1, _BLOCK // (self.matrix.shape[1] * tables))
+        lanes = np.arange(len(self.rhs), dtype=np.intp)
+        return [lanes[low : low + size] for low in range(0, lanes.size, size)]
+
+    def plain(self, basis: IntArray) -> IntArray:
+        """Number both artificial columns of a row alike: columns + row."""
+        rows, columns = self.matrix.shape
+        return np.where(basis >= columns + rows, basis - rows, basis)
+
+    def sizes_of(self, columns: IntArray) -> FloatArray:
+        """Sizes of basic columns numbered by :meth:`plain`; one for artificial columns; same shape."""
+        sizes: FloatArray = np.append(self.sizes, np.ones(len(self.matrix)))[columns]
+        return sizes
+
+    def costs_of(self, lanes: IntArray) -> FloatArray:
+        """Costs of ``lanes``, shape [lanes or 1, columns]."""
+        return self.costs if len(self.costs) == 1 else self.costs[lanes]
+
+
+def make_program(
+    matrix: FloatArray, costs: FloatArray, rhs: FloatArray, free: BoolArray | None = None
+) -> Program:
+    """Scale columns and right-hand sides to size one.
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit, a column is empty, or a number is not finite.
+    """
+    table, price, target = (np.asarray(a, dtype=np.float64) for a in (matrix, np.atleast_2d(costs), rhs))
+    target = np.atleast_2d(target)
+    rows, columns = table.shape
+    lanes = max(len(price), len(target))
+    if price.shape[1] != columns or target.shape[1] != rows or {len(price), len(target)} - {1, lanes}:
+        raise ValueError(
+            f"matrix {table.shape}, costs {price.shape} and right-hand sides {target.shape} do not fit together"
+        )
+    if not all(np.isfinite(a).all() for a in (table, price, target)):
+        raise ValueError("matrix, costs and right-hand sides must be finite numbers")
+    sizes = np.abs(table).sum(axis=0)
+    if np.any(sizes == 0.0):
+        raise ValueError(f"column {int(np.argmin(sizes))} of the matrix is empty")
+    scales = np.broadcast_to(np.abs(target).sum(axis=1), (lanes,))
+    scales = np.where(scales > 0.0, scales, 1.0)
+    flags = np.zeros(columns, dtype=np.bool_) if free is None else np.asarray(free, dtype=np.bool_)
+    return Program(
+        matrix=np.ascontiguousarray(table / sizes),
+        costs=np.ascontiguousarray(price / sizes),
+        rhs=np.broadcast_to(target, (lanes, rows)) / scales[:, None],
+        free=flags,
+        sizes=sizes,
+        scales=scales,
+    )
+
+
+def scatter(basis: IntArray, amounts: FloatArray, columns: int) -> FloatArray:
+    """Spread amounts of basic columns, shape [lanes, rows], over all columns, shape [lanes, columns]."""
+    dense = np.zeros((len(basis), columns + basis.shape[1]))
+    np.put_along_axis(dense, basis, amounts, axis=1)
+    return dense[:, :columns]
+
+
+@dataclass(eq=False)
+class Lanes:
+    """Bases of some lanes of a program; every method but :meth:`take` changes them in place.
+
+    Attributes
+    ----------
+    program : all lanes
+    index : which lanes of the program these are, shape [lanes]
+    costs : shape [lanes or 1, columns]
+    basis : columns of :attr:`Program.extended`, shape [lanes, rows]
+    inverse : of the matrix of basic columns, shape [lanes, rows, rows]
+    vectors : right-hand sides of interest, shape [lanes, rows, count]
+    levels : inverse @ vectors, same shape
+    duals : shape [lanes, rows]
+    penalty : cost of an artificial column
+    """
+
+    program: Program
+    index: IntArray
+    costs: FloatArray
+    basis: IntArray
+    inverse: FloatArray
+    vectors: FloatArray
+    levels: FloatArray
+    duals: FloatArray
+    penalty: float = 0.0
+
+    def take(self, chosen: IntArray) -> Lanes:
+        """Copy the lanes ``chosen``."""
+        return Lanes(
+            self.program,
+            self.index[chosen],
+            self.costs if len(self.costs) == 1 else self.costs[chosen],
+            self.basis[chosen],
+            self.inverse[chosen],
+            self.vectors[chosen],
+            self.levels[chosen],
+            self.duals[chosen],
+            self.penalty,
+        )
+
+    def put(self, chosen: IntArray, part: Lanes) -> None:
+        """Write lanes copied by :meth:`take` back."""
+        self.basis[chosen], self.inverse[chosen] = part.basis, part.inverse
+        self.levels[chosen], self.duals[chosen] = part.levels, part.duals
+
+    @property
+    def artificial(self) -> BoolArray:
+        """Basic columns that are artificial, shape [lanes, rows]."""
+        return self.basis >= self.program.matrix.shape[1]
+
+    @property
+    def free(self) -> BoolArray:
+        """Basic columns that are free, shape [lanes, rows]."""
+        flags: BoolArray = self.program.is_free[self.basis]
+        return flags
+
+    def basic_costs(self) -> FloatArray:
+        """Costs of the basic columns, shape [lanes, rows]."""
+        columns = np.minimum(self.basis, self.program.matrix.shape[1] - 1)
+        lane = np.zeros(1, dtype=np.intp) if len(self.costs) == 1 else np.arange(len(columns))
+        return np.where(self.artificial, self.penalty, self.costs[lane[:, None], columns])
+
+    def price(self, costs: FloatArray, penalty: float) -> None:
+        """Change to other costs and compute the duals y = c_B B^-1."""
+        self.costs, self.penalty = costs, penalty
+        self.duals = np.einsum("ki,kij->kj", self.basic_costs(), self.inverse)
+
+    def refresh(self) -> None:
+        """Invert the bases afresh and recompute levels and duals.
+
+        Raises
+        ------
+        ConvergenceError
+            A basis is singular.
+        """
+        columns = self.program.extended[self.basis]
+        try:
+            self.inverse = np.asarray(np.linalg.inv(columns.transpose(0, 2, 1)), dtype=np.float64)
+        except np.linalg.LinAlgError as error:
+            raise ConvergenceError("a basis of the linear program became singular") from error
+        self.levels = self.inverse @ self.vectors
+        self.price(self.costs, self.penalty)
+
+    def reduced(self) -> FloatArray:
+        """Reduced costs of all columns, shape [lanes, columns]."""
+        table = self.duals @ self.program.matrix
+        return np.subtract(self.costs, table, out=table)
+
+    def column(self, lanes: IntArray, entering: IntArray) -> FloatArray:
+        """Entering columns in terms of the bases, shape [lanes, rows]."""
+        columns = self.program.extended[entering]
+        return np.asarray(np.einsum("kij,kj->ki", self.inverse[lanes], columns))
+
+    def exchange(
+        self, lanes: IntArray, leaving: IntArray, entering: IntArray, column: FloatArray, gain: FloatArray
+    ) -> None:
+        """Replace the basic columns at rows ``leaving`` by ``entering`` of reduced cost ``gain``."""
+        here = np.arange(len(lanes))
+        pivot = column[here, leaving]
+        row = self.inverse[lanes, leaving] / pivot[:, None]
+        level = self.levels[lanes, leaving] / pivot[:, None]
+        self.inverse[lanes] -= column[:, :, None] * row[:, None, :]
+        self.levels[lanes] -= column[:, :, None] * level[:, None, :]
+        self.inverse[lanes, leaving] = row
+        self.levels[lanes, leaving] = level
+        self.duals[lanes] += gain[:, None] * row
+        self.basis[lanes, leaving] = entering
+
+
+def choose(
+    allowed: BoolArray, ratio: FloatArray, size: FloatArray, order: IntArray, bland: BoolArray
+) -> IntArray:
+    """Pick one candidate per lane: smallest ratio, of ties the largest pivot (Bland: the lowest column).
+
+    ``allowed``, ``ratio``, ``size`` and ``order`` have shape [lanes, candidates], ``bland`` [lanes].
+    """
+    least = np.where(allowed, ratio, np.inf).min(axis=1, keepdims=True)
+    tied = allowed & (ratio <= least + AMOUNT)
+    best = np.argmax(np.where(tied, size, -1.0), axis=1)
+    if bland.any():
+        lowest = np.argmin(np.where(tied, order, np.iinfo(np.intp).max), axis=1)
+        best = np.where(bland, lowest, best)
+    return np.asarray(best)
+
+
+def check_rounds(rounds: int) -> None:
+    """Stop a search that does not end.
+
+    Raises
+    ------
+    ConvergenceError
+        More rounds than any sane program needs.
+    """
+    if rounds > _ROUNDS:
+        raise ConvergenceError(f"the linear program was not solved in {_ROUNDS} rounds")

@@ -1,0 +1,250 @@
+"""Least cost along a line of right-hand sides: the parametric (dual) simplex.
+
+    b(t) = start + t (end - start),   t from 0 to 1
+
+The least cost is convex and piecewise linear in t. Each lane is solved once at t = 1/2, where right-hand sides are least
+degenerate, and then walks to both ends: a basis stays the best one until its first amount reaches zero; that column
+leaves, and the column with the smallest ratio of reduced cost to (minus) its entry in the leaving row enters. Lanes and
+both directions step together; a position is a kink where the slope y (end - start) changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cosinter.analysis.equilibrium.primal import certify, solve
+from cosinter.analysis.equilibrium.tableau import (
+    AMOUNT,
+    PIVOT,
+    REFRESH,
+    STALL,
+    BoolArray,
+    InfeasibleError,
+    IntArray,
+    Lanes,
+    Program,
+    check_rounds,
+    choose,
+    make_program,
+    scatter,
+)
+from cosinter.analysis.thermochemistry.functions import FloatArray
+
+if TYPE_CHECKING:
+    from cosinter.analysis.equilibrium.simplex import Basis
+
+#: Stretches of t shorter than this hold no phase field.
+_SHORT = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """Least cost of one lane over t, by its kinks.
+
+    Attributes
+    ----------
+    positions : t of all kinks, 0 and 1 included, ascending, shape [kinks]
+    values : least cost there, shape [kinks]
+    slopes : d value / dt between them, shape [kinks - 1]
+    duals : between them, shape [kinks - 1, rows]
+    bases : basic columns between them, N + row for an artificial one, shape [kinks - 1, rows]
+    columns, amounts : basic columns and their amounts at the kinks, shape [kinks, rows] each
+    pivots : exchanges of columns on the way
+    """
+
+    positions: FloatArray
+    values: FloatArray
+    slopes: FloatArray
+    duals: FloatArray
+    bases: IntArray
+    columns: IntArray
+    amounts: FloatArray
+    pivots: int
+
+    def dense(self, columns: int) -> FloatArray:
+        """Amounts of all ``columns`` at the kinks, shape [kinks, columns]; linear in t between them."""
+        return scatter(self.columns, self.amounts, columns)
+
+    def value(self, positions: FloatArray) -> FloatArray:
+        """Least cost at any t, same shape."""
+        return np.asarray(np.interp(positions, self.positions, self.values))
+
+
+@dataclass(eq=False)
+class _Trail:
+    """Bases in the order in which they were left: lane, stretch of t, duals and amounts at both of its ends."""
+
+    lanes: list[IntArray]
+    spans: list[FloatArray]
+    bases: list[IntArray]
+    duals: list[FloatArray]
+    levels: list[FloatArray]
+
+    def add(self, ids: IntArray, work: Lanes, here: IntArray, begin: FloatArray, end: FloatArray) -> None:
+        """Note the bases of the lanes ``here`` of ``work``, the best ones from ``begin`` to ``end``."""
+        span = np.stack([begin, end], axis=1)
+        level = work.levels[here]
+        self.lanes.append(ids)
+        self.spans.append(span)
+        self.bases.append(work.basis[here])
+        self.duals.append(work.duals[here])
+        self.levels.append(level[:, None, :, 0] + span[:, :, None] * level[:, None, :, 1])
+
+
+def walk(
+    matrix: FloatArray,
+    costs: FloatArray,
+    start: FloatArray,
+    end: FloatArray,
+    *,
+    free: BoolArray | None = None,
+    tolerance: float = 1e-9,
+    basis: Basis | None = None,
+) -> list[Path]:
+    """Find every kink of the least cost between two right-hand sides, one path per lane.
+
+    Parameters
+    ----------
+    matrix, costs, free : see :func:`~cosinter.analysis.equilibrium.simplex.minimise`
+    start, end : right-hand sides at t = 0 and t = 1, shape [rows] or [lanes, rows]
+    tolerance : a change of slope up to this, in units of cost per unit of right-hand side, is no kink
+    basis : basis of a similar program at t = 1/2
+
+    Raises
+    ------
+    InfeasibleError, UnboundedError, ConvergenceError, ValueError
+        See :func:`~cosinter.analysis.equilibrium.simplex.minimise`; a line must be feasible from end to end.
+
+    >>> matrix = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    >>> path = walk(matrix, np.array([0.0, 0.0, -1.0]), np.array([1.0, 0.0]), np.array([0.0, 1.0]))[0]
+    >>> path.positions.tolist(), path.values.tolist()
+    ([0.0, 0.5, 1.0], [0.0, -0.5, 0.0])
+    """
+    first, last = (np.atleast_2d(np.asarray(b, dtype=np.float64)) for b in (start, end))
+    first, last = np.broadcast_arrays(first, last)
+    program = make_program(matrix, costs, 0.5 * (first + last), free)
+    change = np.broadcast_to(last - first, program.rhs.shape)
+    paths: list[Path] = []
+    for block in program.blocks(2):
+        begin = None if basis is None else np.broadcast_to(basis.columns, program.rhs.shape)[block]
+        state, pivots = solve(program, block, begin)
+        trail, steps = _both_ways(program, state, change[block] / program.scales[block, None])
+        paths += _paths(program, block, change[block], trail, tolerance, (pivots + steps) // len(block))
+    return paths
+
+
+def _both_ways(program: Program, state: Lanes, change: FloatArray) -> tuple[_Trail, int]:
+    """Walk from t = 1/2 to both ends; lane i goes up as lane i and down as lane i + lanes."""
+    count = len(state.index)
+    work = state.take(np.tile(np.arange(count), 2))
+    heading = np.repeat([1.0, -1.0], count)
+    aim = np.concatenate([change, -change])[:, :, None]
+    work.vectors = np.concatenate([work.vectors, aim], axis=2)
+    work.levels = np.concatenate([work.levels, work.inverse @ aim], axis=2)
+    trail = _Trail([], [], [], [], [])
+    ids, travelled = np.arange(2 * count), np.zeros(2 * count)
+    stalled = np.zeros(2 * count, dtype=np.intp)
+    pivots = rounds = 0
+    while ids.size:
+        stop, leaving = _next_stop(work, travelled, stalled > STALL)
+        ended = stop >= 0.5 - _SHORT
+        stop = np.where(ended, 0.5, stop)
+        trail.add(ids, work, np.arange(ids.size), travelled, stop)
+        going = np.flatnonzero(~ended)
+        if ended.any():
+            _certify_end(program, work, np.flatnonzero(ended))
+            work, ids, leaving = work.take(going), ids[going], leaving[going]
+            travelled, stop, stalled = travelled[going], stop[going], stalled[going]
+        if not ids.size:
+            break
+        stalled = np.where(stop - travelled > AMOUNT, 0, stalled + 1)
+        _cross(program, work, leaving, stop, stalled > STALL)
+        travelled, pivots, rounds = stop, pivots + ids.size, rounds + 1
+        check_rounds(rounds)
+        if rounds % REFRESH == 0:
+            work.refresh()
+    trail.spans = [0.5 + heading[i][:, None] * s for i, s in zip(trail.lanes, trail.spans, strict=True)]
+    trail.lanes = [i % count for i in trail.lanes]
+    return trail, pivots
+
+
+def _next_stop(work: Lanes, travelled: FloatArray, bland: BoolArray) -> tuple[FloatArray, IntArray]:
+    """Where the first amount of each lane reaches zero, and its row; infinity where none does."""
+    level, slope = work.levels[:, :, 0], work.levels[:, :, 1]
+    fixed = work.artificial
+    falls = np.where(fixed, np.abs(slope) > AMOUNT, (slope < -AMOUNT) & ~work.free)
+    ratio = np.where(fixed, 0.0, -level / np.where(falls, slope, -1.0))
+    ratio = np.maximum(ratio, travelled[:, None])
+    leaving = choose(falls, ratio, np.abs(slope), work.basis, bland)
+    stop = np.where(falls.any(axis=1), ratio[np.arange(len(leaving)), leaving], np.inf)
+    return stop, leaving
+
+
+def _cross(program: Program, work: Lanes, leaving: IntArray, stop: FloatArray, bland: BoolArray) -> None:
+    """Dual exchange at a stop: the column in row ``leaving`` would turn negative and is replaced."""
+    here = np.arange(len(leaving))
+    reduced = work.reduced()
+    row = work.inverse[here, leaving] @ program.matrix
+    row *= np.sign(work.levels[here, leaving, 1])[:, None]
+    allowed = row > PIVOT
+    if not allowed.any(axis=1).all():
+        raise InfeasibleError(int(work.index[np.flatnonzero(~allowed.any(axis=1))[0]]))
+    ratio = np.maximum(reduced, 0.0) / np.where(allowed, row, 1.0) * (AMOUNT / program.tolerance)
+    order = np.broadcast_to(np.arange(row.shape[1]), row.shape)
+    entering = choose(allowed, ratio, row, order, bland)
+    gain = reduced[here, entering]
+    work.exchange(here, leaving, entering, work.column(here, entering), gain)
+
+
+def _certify_end(program: Program, work: Lanes, ended: IntArray) -> None:
+    part = work.take(ended)
+    part.vectors = (part.vectors[:, :, 0] + 0.5 * part.vectors[:, :, 1])[:, :, None]
+    part.refresh()
+    certify(program, part)
+
+
+def _paths(
+    program: Program, block: IntArray, change: FloatArray, trail: _Trail, tolerance: float, pivots: int
+) -> list[Path]:
+    """Sort the trail by lane and t, drop empty stretches, join those of equal slope."""
+    lanes, spans, levels = (np.concatenate(part) for part in (trail.lanes, trail.spans, trail.levels))
+    down = spans[:, 0] > spans[:, 1]
+    spans[down], levels[down] = spans[down, ::-1], levels[down, ::-1]
+    order = np.lexsort((spans[:, 0], lanes))
+    order = order[(spans[:, 1] - spans[:, 0] > _SHORT)[order]]
+    lanes, spans, levels = lanes[order], spans[order], levels[order]
+    bases, duals = program.plain(np.concatenate(trail.bases)[order]), np.concatenate(trail.duals)[order]
+    slopes = np.einsum("ki,ki->k", duals, change[lanes])
+    scales = program.scales[block]
+    new = np.ones(len(lanes), dtype=np.bool_)
+    new[1:] = (np.diff(lanes) > 0) | (np.abs(np.diff(slopes)) > tolerance * scales[lanes[1:]])
+    heads = np.flatnonzero(new)
+    tails = np.append(heads[1:], len(lanes)) - 1
+    levels = np.where(program.is_free[bases][:, None, :], levels, np.maximum(levels, 0.0))
+    levels *= scales[lanes][:, None, None] / program.sizes_of(bases)[:, None, :]
+    edges = np.searchsorted(lanes[heads], np.arange(len(block) + 1))
+    middle = program.rhs[block] * scales[:, None]
+    paths = []
+    for lane, (low, high) in enumerate(pairwise(edges.tolist())):
+        h, t = heads[low:high], tails[low:high]
+        positions = np.append(spans[h, 0], 1.0)
+        positions[0] = 0.0
+        at = middle[lane] + (positions[:, None] - 0.5) * change[lane]
+        owner = np.append(h, t[-1])
+        paths.append(
+            Path(
+                positions=positions,
+                values=np.einsum("ki,ki->k", duals[owner], at),
+                slopes=slopes[h],
+                duals=duals[h],
+                bases=bases[h],
+                columns=bases[owner],
+                amounts=np.concatenate([levels[h, 0], levels[t[-1:], 1]]),
+                pivots=pivots,
+            )
+        )
+    return paths
