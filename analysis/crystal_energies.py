@@ -7,6 +7,7 @@ Totals of a calculator's own scale: to become enthalpies they go through reactio
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,20 +21,24 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 
+PHOSPHATE_BOND_A = 1.95
+
+
 @dataclass(frozen=True)
 class CrystalEnergy:
     """One relaxed crystal; energies in eV on the calculator's own scale, plain JSON types.
 
-    ``structure_sha256`` names the start (species, lattice, positions before the rattle), ``crystal_sha256`` the
-    tabulated crystal whose composition and cell it is built from. ``formula`` is the reduced formula of the cell that
-    was computed, which for an ordered representative can differ a little from ``crystal_formula``.
+    ``formula`` is what was computed: the tabulated formula, or the reduced formula of the cell where an ordered
+    representative of a disordered crystal differs from it. ``ions`` counts the formal ions of that formula, ``bridges``
+    its oxygens between two phosphorus atoms (after relaxation). ``structure_sha256`` names the cell before the rattle.
     """
 
     crystal: str
-    crystal_formula: str
     formula: str
     atoms: int
     formula_units: float
+    ions: dict[str, float]
+    bridges: float
     energy_eV_per_atom: float
     volume_A3_per_atom: float
     volume_change_percent: float
@@ -47,13 +52,8 @@ class CrystalEnergy:
     calculator: dict[str, Any]
     structure: dict[str, Any]
 
-    @property
-    def energy_eV_per_formula(self) -> float:
-        """Energy of one reduced formula unit, eV."""
-        return self.energy_eV_per_atom * self.atoms / self.formula_units
-
     def to_dict(self) -> dict[str, Any]:
-        """All fields as plain JSON types."""
+        """Give all fields as plain JSON types."""
         return asdict(self) | {"lattice_change_percent": list(self.lattice_change_percent)}
 
     @classmethod
@@ -144,14 +144,15 @@ def crystal_energy(
         max_steps=max_steps,
         on_step=on_step,
     )
-    composition = result.structure.composition.element_composition
-    formula, units = composition.get_reduced_formula_and_factor()
+    formula, units = _formula(name, result.structure)
+    ions = Counter(str(site.specie) for site in result.structure)
     return CrystalEnergy(
         crystal=name,
-        crystal_formula=_tabulated_formula(name),
         formula=formula,
         atoms=len(start),
-        formula_units=float(units),
+        formula_units=units,
+        ions={ion: number / units for ion, number in sorted(ions.items())},
+        bridges=phosphate_bridges(result.structure) / units,
         energy_eV_per_atom=result.energy_eV_per_atom,
         volume_A3_per_atom=float(result.structure.volume) / len(start),
         volume_change_percent=result.volume_change_percent,
@@ -173,7 +174,25 @@ def crystal_energy(
     )
 
 
-def _tabulated_formula(name: str) -> str:
-    from cosinter.structures.crystals import crystal
+def phosphate_bridges(structure: Structure) -> int:
+    """Count the oxygens bonded to two phosphorus atoms (P-O below 1.95 Å; bonds are 1.48 to 1.62 Å)."""
+    if not {"P", "O"} <= {element.symbol for element in structure.composition.element_composition}:
+        return 0
+    return sum(
+        sum(near.specie.symbol == "P" for near in structure.get_neighbors(site, PHOSPHATE_BOND_A)) > 1
+        for site in structure
+        if site.specie.symbol == "O"
+    )
 
-    return crystal(name).formula
+
+def _formula(name: str, structure: Structure) -> tuple[str, float]:
+    """Formula that was computed, and how many of it the cell holds."""
+    from cosinter.structures.crystals import crystal, read_formula
+
+    cell = structure.composition.element_composition
+    tabulated = crystal(name).formula
+    wanted = read_formula(tabulated)
+    if cell.fractional_composition.almost_equals(wanted.fractional_composition, rtol=1e-6, atol=1e-6):
+        return tabulated, float(cell.num_atoms / wanted.num_atoms)
+    reduced, units = cell.get_reduced_formula_and_factor()
+    return str(reduced), float(units)
