@@ -1,0 +1,399 @@
+"""Solid solutions and melts: free energy, its derivatives and samples, as mixtures of end members.
+
+For the amounts x of the end members (x_i >= 0, sum 1) per mole of formula unit,
+
+    G(x, T) = sum_i x_i G_i(T)                                          end members, phases of the library
+            + R T [sum_s n_s ln(n_s / m_s) - sum_i x_i c_i]             ideal mixing on the sites
+            + sum_ab W_ab(T) n_a n_b / m_a                              interactions of two species of one site
+            + e(v)                                                      vacancies by the open-circuit potential
+
+n_s = sum_i o_si x_i is the amount of species s on its site of m_s places; c_i is the first sum of an ordered end member
+alone, so that G equals G_i at the corners; e(v) is zero at v = 0 and v = 1 and convex. Composition and n are linear in
+x: the end members span the phase, and one composition may be reached in several ways (Co3+ with Ni2+ or the reverse),
+of which an equilibrium takes the best. Without interactions above 2 R T m, G is convex. Site-fraction models:
+M. Hillert, J. Alloys Compd. 320 (2001) 161, doi 10.1016/S0925-8388(00)01481-X.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from itertools import combinations_with_replacement
+from math import comb, hypot
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.constants import R
+from scipy.special import xlogy
+
+from cosinter.analysis.parameters import Kind
+from cosinter.analysis.thermochemistry.functions import (
+    REFERENCE_TEMPERATURE,
+    Combination,
+    FloatArray,
+    ThermoFunction,
+)
+from cosinter.analysis.thermochemistry.library import Phase, State
+from cosinter.analysis.thermochemistry.open_circuit import (
+    DILUTE,
+    FARADAY,
+    dilute_mixing,
+    ocv_integral,
+    open_circuit_potential,
+    potential_slope,
+)
+from cosinter.data.exceptions import InputError
+
+#: Amounts of an end member below this are left out of a sample: less than 0.1 J/mol.
+NEGLIGIBLE = 1e-6
+_DIGITS = 10
+
+
+class SolutionModel(Protocol):
+    """What an equilibrium needs of a solution; x has shape [k, d], one row per composition."""
+
+    @property
+    def name(self) -> str:
+        """Name shown for the phase."""
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Elements it may hold, sorted."""
+
+    def composition(self, x: FloatArray) -> FloatArray:
+        """Atoms per formula unit in the order of :attr:`elements`, shape [k, elements]."""
+
+    def gibbs(self, x: FloatArray, temperature_K: float) -> FloatArray:
+        """G in J/mol of formula unit, shape [k]."""
+
+    def slopes(self, x: FloatArray, temperature_K: float) -> FloatArray:
+        """Derivatives of G with x, J/mol, shape [k, d]."""
+
+    def sample(self, count: int) -> FloatArray:
+        """At most ``count`` compositions spread over the phase, shape [n, d]."""
+
+    def errors(self, x: FloatArray) -> dict[str, tuple[float, float]]:
+        """Error sources of one composition, x of shape [d]; see :class:`Phase`."""
+
+    def label(self, x: FloatArray) -> str:
+        """Formula of one composition, x of shape [d]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One end member.
+
+    Attributes
+    ----------
+    name, composition : formula and atoms
+    function : H(T), S(T) per mole
+    errors : error sources, see :class:`Phase`
+    phase : name of the library's phase that it is, if it is one
+    """
+
+    name: str
+    composition: Mapping[str, float]
+    function: ThermoFunction
+    errors: Mapping[str, tuple[float, float]]
+    phase: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Interaction:
+    """W = enthalpy - T entropy (J/mol, J/mol/K) between two species (rows of the occupancy)."""
+
+    first: int
+    second: int
+    enthalpy: float
+    entropy: float = 0.0
+
+    def at(self, temperature_K: float) -> float:
+        """W in J/mol."""
+        return self.enthalpy - temperature_K * self.entropy
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A solution of end members (see the module's equation); implements :class:`SolutionModel` with d end members.
+
+    Attributes
+    ----------
+    members : end members
+    occupancy : amount of each species in each end member, shape [species, members]
+    places : places of each species' site, shape [species]
+    ordering : c_i of each end member, shape [members]
+    interactions : pairs that do not mix ideally
+    vacancies : empty lithium places of each end member, shape [members]; None: no open-circuit term
+    uncertainty_J : error of the mixing terms, J/mol times 2 (1 - sum x_i^2)
+    """
+
+    name: str
+    members: tuple[Member, ...]
+    occupancy: FloatArray
+    places: FloatArray
+    ordering: FloatArray
+    interactions: tuple[Interaction, ...] = ()
+    vacancies: FloatArray | None = None
+    uncertainty_J: float = 0.0
+    state: State = "s"
+    range_K: tuple[float, float] = (298.15, 1500.0)
+    source: str = ""
+    kind: Kind = "assumed"
+
+    @cached_property
+    def elements(self) -> tuple[str, ...]:
+        """Elements of all end members, sorted."""
+        return tuple(sorted({element for member in self.members for element in member.composition}))
+
+    @cached_property
+    def counts(self) -> FloatArray:
+        """Atoms of each end member, shape [members, elements]."""
+        rows = [[member.composition.get(e, 0.0) for e in self.elements] for member in self.members]
+        return np.asarray(rows, dtype=np.float64)
+
+    def restricted(self, elements: Iterable[str]) -> Solution | None:
+        """Keep the end members made of ``elements``; None if fewer than two are left."""
+        allowed = set(elements)
+        kept = [i for i, member in enumerate(self.members) if set(member.composition) <= allowed]
+        if len(kept) == len(self.members):
+            return self
+        return None if len(kept) < 2 else self.part(kept)
+
+    def part(self, kept: list[int]) -> Solution:
+        """The solution of some of the end members, by index."""
+        return replace(
+            self,
+            members=tuple(self.members[i] for i in kept),
+            occupancy=self.occupancy[:, kept],
+            ordering=self.ordering[kept],
+            vacancies=None if self.vacancies is None else self.vacancies[kept],
+        )
+
+    def composition(self, x: FloatArray) -> FloatArray:
+        """Atoms per formula unit, shape [k, elements]."""
+        return np.asarray(x @ self.counts, dtype=np.float64)
+
+    # -- free energy ----------------------------------------------------------------------------------------------
+
+    def references(self, temperature_K: float) -> FloatArray:
+        """G of the end members, J/mol, shape [members]."""
+        t = np.asarray(temperature_K, dtype=np.float64)
+        return np.asarray(
+            [float(m.function.enthalpy(t) - t * m.function.entropy(t)) for m in self.members],
+            dtype=np.float64,
+        )
+
+    def gibbs(self, x: FloatArray, temperature_K: float) -> FloatArray:
+        """G, J/mol of formula unit, shape [k]."""
+        return np.asarray(x @ self.references(temperature_K) + self.mixing(x, temperature_K))
+
+    def slopes(self, x: FloatArray, temperature_K: float) -> FloatArray:
+        """dG/dx_i, J/mol, shape [k, members]; x_i = 0 counts as 1e-300."""
+        return np.asarray(self.references(temperature_K) + self.mixing_slopes(x, temperature_K))
+
+    def mixing(self, x: FloatArray, temperature_K: float) -> FloatArray:
+        """G beyond the sum of the end members, J/mol, shape [k]."""
+        amounts = x @ self.occupancy.T
+        value = R * temperature_K * (xlogy(amounts, amounts / self.places).sum(axis=-1) - x @ self.ordering)
+        forms, weights = self.squares(temperature_K)
+        value = value + (x @ forms.T) ** 2 @ weights
+        if self.vacancies is not None:
+            value = value + _vacancy_energy(x @ self.vacancies)
+        return np.asarray(value, dtype=np.float64)
+
+    def mixing_slopes(self, x: FloatArray, temperature_K: float) -> FloatArray:
+        """Derivatives of :meth:`mixing` with x, J/mol, shape [k, members]."""
+        amounts = np.maximum(x @ self.occupancy.T, 1e-300)
+        logs = np.log(amounts / self.places) + 1.0
+        value = R * temperature_K * (logs @ self.occupancy - self.ordering)
+        forms, weights = self.squares(temperature_K)
+        value = value + 2.0 * ((x @ forms.T) * weights) @ forms
+        if self.vacancies is not None:
+            value = value + _vacancy_slope(x @ self.vacancies)[:, None] * self.vacancies
+        return np.asarray(value, dtype=np.float64)
+
+    def curvature(self, x: FloatArray, temperature_K: float) -> FloatArray:
+        """Second derivatives of :meth:`mixing`, J/mol, shape [k, members, members]."""
+        amounts = np.maximum(x @ self.occupancy.T, 1e-300)
+        thermal = R * temperature_K
+        value = np.einsum("ks,si,sj->kij", thermal / amounts, self.occupancy, self.occupancy, optimize=True)
+        forms, weights = self.squares(temperature_K)
+        value = value + 2.0 * np.einsum("q,qi,qj->ij", weights, forms, forms)
+        if self.vacancies is not None:
+            bend = _vacancy_bend(x @ self.vacancies)
+            value = value + bend[:, None, None] * np.outer(self.vacancies, self.vacancies)
+        return np.asarray(value, dtype=np.float64)
+
+    def squares(self, temperature_K: float) -> tuple[FloatArray, FloatArray]:
+        """Write the interactions as sum_q w_q (l_q x)^2: forms l [2 pairs, members] and weights w [2 pairs], J/mol.
+
+        W n_a n_b / m = W/(4 m) (n_a + n_b)^2 - W/(4 m) (n_a - n_b)^2.
+        """
+        forms, weights = [np.zeros((0, len(self.members)))], []
+        for pair in self.interactions:
+            first, second = self.occupancy[pair.first], self.occupancy[pair.second]
+            size = pair.at(temperature_K) / (4.0 * self.places[pair.first])
+            forms.append(np.stack([first + second, first - second]))
+            weights += [size, -size]
+        return np.concatenate(forms), np.asarray(weights, dtype=np.float64)
+
+    def convex(self, temperature_K: float) -> bool:
+        """True where G is surely convex: the |W| that meet on one site add up to at most 2 R T."""
+        total: dict[float, float] = {}
+        for pair in self.interactions:
+            if not (self.occupancy[pair.first].any() and self.occupancy[pair.second].any()):
+                continue
+            key = float(self.places[pair.first])
+            total[key] = total.get(key, 0.0) + abs(pair.at(temperature_K))
+        return all(size <= 2.0 * R * temperature_K for size in total.values())
+
+    def potentials(self, x: FloatArray, temperature_K: float) -> FloatArray:
+        """Chemical potential of each end member in the solution, J/mol, shape [k, members].
+
+        mu_i = G + dG/dx_i - sum_j x_j dG/dx_j, so that sum_i x_i mu_i = G and sum_i x_i dmu_i = 0 (Gibbs-Duhem).
+        """
+        slopes = self.slopes(x, temperature_K)
+        level = self.gibbs(x, temperature_K) - np.einsum("ki,ki->k", x, slopes)
+        return np.asarray(slopes + level[:, None], dtype=np.float64)
+
+    # -- samples --------------------------------------------------------------------------------------------------
+
+    def sample(self, count: int) -> FloatArray:
+        """Lattice of amounts k/N of the end members with the largest N that gives at most ``count`` points.
+
+        Corners that are phases of the library are left out. Shape [n, members].
+        """
+        size, steps = len(self.members), 1
+        while comb(steps + size, size - 1) <= count:
+            steps += 1
+        points = np.asarray(
+            [
+                np.bincount(chosen, minlength=size)
+                for chosen in combinations_with_replacement(range(size), steps)
+            ]
+        )
+        x = np.asarray(points / steps, dtype=np.float64)
+        return np.asarray(x[~self.at_corner(x)], dtype=np.float64)
+
+    def at_corner(self, x: FloatArray) -> Any:
+        """True where x is an end member that the library holds as a phase, shape [k]."""
+        known = np.asarray([member.phase is not None for member in self.members])
+        return np.any((x > 1.0 - NEGLIGIBLE) & known, axis=-1)
+
+    def errors(self, x: FloatArray) -> dict[str, tuple[float, float]]:
+        """Add the errors of the end members and the mixing term's own: {source: (J/mol, J/mol/K)}."""
+        total: dict[str, tuple[float, float]] = {}
+        for amount, member in zip(x.tolist(), self.members, strict=True):
+            for source, (enthalpy, entropy) in member.errors.items():
+                before = total.get(source, (0.0, 0.0))
+                total[source] = (before[0] + amount * enthalpy, before[1] + amount * entropy)
+        own = self.uncertainty_J * 2.0 * float(1.0 - np.sum(np.square(x)))
+        if own > 0.0:
+            total[f"{self.name}: mixing"] = (own, 0.0)
+        return {source: error for source, error in total.items() if error != (0.0, 0.0)}
+
+    def label(self, x: FloatArray) -> str:
+        """Formula of one composition, ten digits."""
+        return formula_of(dict(zip(self.elements, self.composition(x).tolist(), strict=True)))
+
+    def phase(self, x: FloatArray, *, name: str = "", formula: str = "") -> SolutionSample:
+        """Make the stoichiometric phase of one composition, x of shape [members].
+
+        Raises
+        ------
+        InputError
+            The amounts are negative or do not sum to one.
+        """
+        if np.min(x) < -1e-9 or abs(float(np.sum(x)) - 1.0) > 1e-6:
+            raise InputError(
+                f"amounts of the end members of {self.name} must not be negative and must sum to 1"
+            )
+        text = formula or self.label(x)
+        kept = np.flatnonzero(x > 0.0)
+        errors = self.errors(x)
+        sizes = np.asarray(list(errors.values()) or [(0.0, 0.0)])
+        energy, entropy = self._constant_part(x)
+        return SolutionSample(
+            name=name or f"{self.name} {text}",
+            formula=text,
+            state=self.state,
+            function=Combination(
+                tuple((float(x[i]), self.members[i].function) for i in kept), energy, entropy
+            ),
+            uncertainty_J_per_mol=hypot(*sizes[:, 0]),
+            entropy_uncertainty_J_per_mol_K=hypot(*sizes[:, 1]),
+            errors=errors,
+            energy_source="assumed",
+            thermal_source="neumann_kopp",
+            source=self.source,
+            kind=self.kind,
+            range_K=self.range_K,
+            note=f"one composition of the {self.name}",
+            solution=self,
+            amounts=tuple(float(value) for value in x),
+        )
+
+    def _constant_part(self, x: FloatArray) -> tuple[float, float]:
+        """Enthalpy (J/mol) and entropy (J/mol/K) of mixing: the mixing term is linear in T."""
+        cold, warm = (float(self.mixing(x[None, :], t)[0]) for t in (0.0, 1000.0))
+        return cold, -(warm - cold) / 1000.0
+
+
+@dataclass(frozen=True, eq=False)
+class SolutionSample(Phase):
+    """One composition of a solution, usable as a stoichiometric phase.
+
+    Attributes
+    ----------
+    solution : the model
+    amounts : amounts of its end members per mole of its formula unit
+    """
+
+    solution: Solution = field(kw_only=True)
+    amounts: tuple[float, ...] = field(kw_only=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        return _rebuild, (values,)
+
+
+def _rebuild(values: dict[str, Any]) -> SolutionSample:
+    return SolutionSample(**values)
+
+
+def formula_of(composition: Mapping[str, float], *, digits: int = _DIGITS) -> str:
+    """Write a composition as a formula, cations in the order Li, Ni, Co, Mn, Al, Ti and anions last."""
+    order = {e: i for i, e in enumerate(("Li", "Ni", "Co", "Mn", "Al", "Ti", "P", "C", "H", "O"))}
+    last = {"O": 2, "H": 3}
+    elements = sorted(composition, key=lambda e: (last.get(e, 1), order.get(e, -1), e))
+    text = ""
+    for element in elements:
+        amount = round(composition[element], digits)
+        if amount > 0.0:
+            number = "" if amount == 1.0 else f"{amount:.{digits}f}".rstrip("0").rstrip(".")
+            text += f"{element}{number}"
+    return text
+
+
+def _vacancy_energy(vacant: FloatArray) -> FloatArray:
+    """Energy of the lithium removed, F int_{1-v}^1 U du - v F int_0^1 U du, less R 298.15 K times its ideal mixing."""
+    lithium = 1.0 - vacant
+    span = ocv_integral(lithium) - vacant * ocv_integral(0.0)
+    energy = FARADAY * span - R * REFERENCE_TEMPERATURE * dilute_mixing(lithium)[0]
+    return np.asarray(energy, dtype=np.float64)
+
+
+def _vacancy_slope(vacant: FloatArray) -> FloatArray:
+    lithium = 1.0 - vacant
+    span = open_circuit_potential(lithium) - ocv_integral(0.0)
+    slope = FARADAY * span + R * REFERENCE_TEMPERATURE * dilute_mixing(lithium)[1]
+    return np.asarray(slope, dtype=np.float64)
+
+
+def _vacancy_bend(vacant: FloatArray) -> FloatArray:
+    lithium = 1.0 - vacant
+    inner = np.clip(lithium, DILUTE, 1.0 - DILUTE)
+    bend = np.where(inner == lithium, 1.0 / (inner * (1.0 - inner)), 0.0)
+    bend = -FARADAY * potential_slope(lithium) - R * REFERENCE_TEMPERATURE * bend
+    return np.asarray(bend, dtype=np.float64)
