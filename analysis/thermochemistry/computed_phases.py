@@ -1,0 +1,169 @@
+"""Computed entries -> phases on the scale of the library.
+
+    G(T) = dH_f + G_delta(T),   dH_f = [E - sum_i n_i E_i] - n_g <error per group atom>
+
+with E and E_i the corrected energies of the compound and of the elements in the same set of entries, <error> the mean
+error of its class of compounds (carbonates, phosphates, ...), and G_delta the Gibbs descriptor. Elements, gases and
+molecular solids of the set are references only: they never become phases.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.constants import N_A, elementary_charge
+
+from cosinter.analysis.thermochemistry import descriptor
+from cosinter.analysis.thermochemistry.computed_errors import error_table, group_of, unmeasured_spread
+from cosinter.analysis.thermochemistry.corrections import check_one_functional
+from cosinter.analysis.thermochemistry.entries import ComputedEntry, formation_energies
+from cosinter.analysis.thermochemistry.formulas import parse_formula
+from cosinter.analysis.thermochemistry.library import EnergySource, Phase, PhaseLibrary
+
+#: J/mol per eV.
+FARADAY = N_A * elementary_charge
+#: Compounds of these elements alone are molecules, also when frozen.
+MOLECULAR = frozenset({"H", "C", "N", "O", "F", "Cl", "Br", "I", "S"})
+
+
+@dataclass(frozen=True)
+class ComputedPhases:
+    """Phases made from computed entries.
+
+    Attributes
+    ----------
+    phases : one per composition, that of lowest energy
+    left_out : (entry id, reason) of the entries that made none
+    """
+
+    phases: tuple[Phase, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def _reason(entry: ComputedEntry, elements: frozenset[str]) -> str:
+    composition = set(entry.composition)
+    if len(composition) == 1:
+        return "an element: a reference of the formation energies only"
+    if composition <= MOLECULAR:
+        return "a gas or molecular solid: gases come from the tables"
+    if not composition <= elements:
+        return f"holds {', '.join(sorted(composition - elements))}, which the phase library does not know"
+    if entry.volume_A3 is None:
+        return "neither structure nor volume is given, and the Gibbs descriptor needs the volume"
+    return ""
+
+
+def _select(
+    entries: Sequence[ComputedEntry], energies: Sequence[float], elements: frozenset[str]
+) -> tuple[list[int], list[tuple[str, str]]]:
+    """Indices of the entries that become phases, and why the others do not."""
+    lowest: dict[str, int] = {}
+    left_out: list[tuple[str, str]] = []
+    for index, entry in enumerate(entries):
+        reason = _reason(entry, elements)
+        if reason:
+            left_out.append((entry.entry_id, reason))
+            continue
+        formula = entry.formula
+        other = lowest.get(formula)
+        if other is None:
+            lowest[formula] = index
+            continue
+        kept, dropped = sorted((other, index), key=lambda i: (energies[i], entries[i].entry_id))
+        lowest[formula] = kept
+        left_out.append((entries[dropped].entry_id, f"{entries[kept].entry_id} of {formula} lies lower"))
+    return sorted(lowest.values()), left_out
+
+
+def _errors(name: str, composition: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Error sources of a computed phase: its own, and the mean error of its class, in J/mol and J/mol/K."""
+    table = error_table()
+    atoms = sum(composition.values())
+    group_name = group_of(composition)
+    group = None if group_name is None else table.groups[group_name]
+    counted = 0.0 if group is None else composition[group.element]
+    own = math.hypot(
+        atoms * table.oxide_eV,
+        atoms * table.thermal_eV,
+        unmeasured_spread(composition),
+        0.0 if group is None else counted * group.spread,
+    )
+    errors = {name: (own * FARADAY, atoms * table.thermal_eV_per_K * FARADAY)}
+    if group is not None:
+        errors[f"computed {group.name}"] = (counted * group.mean_uncertainty * FARADAY, 0.0)
+    return errors
+
+
+def _phase(
+    entry: ComputedEntry, formation_eV: float, slope: float, *, source: str, energy_source: EnergySource
+) -> Phase:
+    formula = entry.formula
+    composition = parse_formula(formula)
+    atoms = sum(composition.values())
+    group_name, note = group_of(composition), f"formation enthalpy {formation_eV:.3f} eV/atom"
+    if group_name is not None:
+        group = error_table().groups[group_name]
+        shift = -group.mean * composition[group.element] / atoms
+        formation_eV += shift
+        note += f" shifted by {shift:+.3f}, the mean error of {group.name} ({group.mean:+.3f} eV per {group.element})"
+    name = f"{formula} ({entry.entry_id})"
+    errors = _errors(name, composition)
+    return Phase(
+        name=name,
+        formula=formula,
+        state="s",
+        function=descriptor.DescriptorFunction(atoms * FARADAY, formation_eV, slope),
+        uncertainty_J_per_mol=math.hypot(*(enthalpy for enthalpy, _ in errors.values())),
+        entropy_uncertainty_J_per_mol_K=math.hypot(*(entropy for _, entropy in errors.values())),
+        source=f"{source}, {entry.entry_id}; {descriptor.SOURCE}",
+        kind="computed",
+        range_K=descriptor.RANGE_K,
+        note=note,
+        errors=errors,
+        energy_source=energy_source,
+        thermal_source="descriptor",
+    )
+
+
+def computed_phases(
+    entries: Sequence[ComputedEntry],
+    library: PhaseLibrary,
+    *,
+    source: str,
+    energy_source: EnergySource = "mp",
+) -> ComputedPhases:
+    """Turn entries with settled corrections into phases beside those of ``library``.
+
+    Parameters
+    ----------
+    entries : one set, one functional, with every element; see
+        :func:`cosinter.analysis.thermochemistry.corrections.settle_corrections`
+    library : says which elements are known
+    source : what the phases cite
+    energy_source : provider that the phases carry
+
+    Raises
+    ------
+    InputError
+        Functionals are mixed or an element has no entry.
+    """
+    check_one_functional(entries)
+    known = frozenset(library.elements)
+    relevant = [entry for entry in entries if set(entry.composition) <= known]
+    left_out = [(e.entry_id, _reason(e, known)) for e in entries if not set(e.composition) <= known]
+    energies = formation_energies(relevant)
+    chosen, dropped = _select(relevant, energies.tolist(), known)
+    if not chosen:
+        return ComputedPhases((), (*left_out, *dropped))
+    elements = sorted({element for index in chosen for element in relevant[index].composition})
+    counts = np.asarray([[relevant[i].composition.get(e, 0.0) for e in elements] for i in chosen])
+    volumes = np.asarray([relevant[i].volume_A3 for i in chosen], dtype=np.float64) / counts.sum(axis=1)
+    slopes = descriptor.gibbs_slopes(volumes, descriptor.reduced_masses(counts, elements))
+    phases = tuple(
+        _phase(relevant[i], float(energies[i]), float(slope), source=source, energy_source=energy_source)
+        for i, slope in zip(chosen, slopes, strict=True)
+    )
+    return ComputedPhases(phases, (*left_out, *dropped))
