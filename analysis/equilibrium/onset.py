@@ -1,0 +1,264 @@
+"""Onset: the temperatures where the driving force of a mixture passes a threshold.
+
+    f(T) = max over the kinks of [-dG(T) per atom]   (or -dG per atom at one ratio)
+
+The range is scanned in steps, every change of sign of f - threshold is bisected, all brackets in lockstep. f need not be
+monotonic, so there may be several crossings, and none where the mixture is above or below the threshold throughout.
+This is thermodynamics: below the onset nothing has to happen, above it kinetics may still forbid it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.constants import R
+
+from cosinter.analysis.equilibrium.interface import MEV_PER_ATOM, ZERO_CELSIUS
+from cosinter.analysis.equilibrium.scan import MixingLines, make_lines, strongest_kinks
+from cosinter.analysis.equilibrium.tableau import BoolArray
+from cosinter.analysis.equilibrium.uncertainty import ErrorModel, interval
+from cosinter.analysis.thermochemistry.functions import FloatArray
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.data.exceptions import InputError
+
+TOLERANCE_K = 0.05
+#: Range that is searched unless another is given: 25 to 1200 °C.
+RANGE_K = (298.15, 1473.15)
+_STEP_K = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Crossing:
+    """One passage of the threshold.
+
+    Attributes
+    ----------
+    low_K, high_K : the bracket, not wider than the tolerance
+    rises : True where the driving force grows with temperature (an onset), False where it fades
+    mole : mole fraction of the first reactant at the crossing (the strongest kink, unless the ratio was fixed)
+    """
+
+    low_K: float
+    high_K: float
+    rises: bool
+    mole: float
+
+    @property
+    def temperature(self) -> float:
+        """Middle of the bracket, K."""
+        return 0.5 * (self.low_K + self.high_K)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the crossing in °C."""
+        return {
+            "temperature_C": self.temperature - ZERO_CELSIUS,
+            "bracket_C": [self.low_K - ZERO_CELSIUS, self.high_K - ZERO_CELSIUS],
+            "rises": self.rises,
+            "mole": self.mole,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Onset:
+    """Where |dG| passes the threshold.
+
+    Attributes
+    ----------
+    threshold_meV_per_atom : as asked
+    range_K : searched temperatures
+    above_at_start : True where the driving force exceeds the threshold at the low end already
+    crossings : ascending
+    sampled_K : temperature from which each sample exceeds the threshold: the low end where it always did, NaN
+        where it never does; shape [samples], empty without samples
+    """
+
+    threshold_meV_per_atom: float
+    range_K: tuple[float, float]
+    above_at_start: bool
+    crossings: tuple[Crossing, ...]
+    sampled_K: FloatArray
+
+    @property
+    def temperature(self) -> float | None:
+        """Lowest temperature above the threshold, K: the low end of the range, the first onset, or None."""
+        if self.above_at_start:
+            return self.range_K[0]
+        return next((crossing.temperature for crossing in self.crossings if crossing.rises), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the onset in °C; "sampled" holds the 5 to 95 % interval over the samples that do pass."""
+        onset = self.temperature
+        result: dict[str, Any] = {
+            "threshold_meV_per_atom": self.threshold_meV_per_atom,
+            "range_C": [value - ZERO_CELSIUS for value in self.range_K],
+            "above_at_start": self.above_at_start,
+            "temperature_C": None if onset is None else onset - ZERO_CELSIUS,
+            "crossings": [crossing.to_dict() for crossing in self.crossings],
+        }
+        if self.sampled_K.size:
+            passed = self.sampled_K[np.isfinite(self.sampled_K)]
+            result["sampled"] = {
+                "samples": int(self.sampled_K.size),
+                "temperature_C": interval(passed - ZERO_CELSIUS) if passed.size else None,
+                "probability_at_start": float(np.mean(self.sampled_K <= self.range_K[0])),
+                "probability_never": float(np.mean(np.isnan(self.sampled_K))),
+            }
+        return result
+
+
+class _Force:
+    """Driving force -dG in meV/atom at any temperatures, one lane each, with errors of the phases added."""
+
+    def __init__(self, lines: MixingLines, mole: float | None) -> None:
+        self.lines, self.mole = lines, mole
+        phases = lines.problem.library.phases
+        pressures = lines.problem.pressures_bar
+        self.log_pressure = np.log([pressures.get(p.formula, 1.0) if p.state == "g" else 1.0 for p in phases])
+        self.model = ErrorModel([*phases, *lines.forms[0], *lines.forms[1]])
+        self.basis = lines.middle_basis()
+
+    def __call__(
+        self, temperatures_K: FloatArray, draws: tuple[FloatArray, FloatArray] | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Driving force and mole fraction of the ratio it belongs to, shape [lanes] each."""
+        costs, gibbs = self._energies(np.asarray(temperatures_K, dtype=np.float64), draws)
+        paths = self.lines.walk(costs, self.basis)
+        if self.mole is None:
+            mole, energy = strongest_kinks(self.lines, paths, gibbs)
+            return -energy, mole
+        x = np.array([self.mole])
+        change = np.concatenate([path.value(x) for path in paths]) - gibbs @ np.array(
+            [self.mole, 1.0 - self.mole]
+        )
+        return -change * MEV_PER_ATOM / self.lines.atoms(self.mole), np.full(len(paths), self.mole)
+
+    def _energies(
+        self, temperature: FloatArray, draws: tuple[FloatArray, FloatArray] | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """G of all phases [lanes, phases] and of the stable forms of A and B [lanes, 2], J/mol."""
+        costs = self.lines.problem.library.gibbs(temperature)
+        costs = costs + R * temperature[:, None] * self.log_pressure
+        forms = [np.stack([p.gibbs(temperature) for p in form], axis=1) for form in self.lines.forms]
+        lanes = np.arange(len(temperature))
+        stable = [form.argmin(axis=1) for form in forms]
+        gibbs = np.stack([form[lanes, i] for form, i in zip(forms, stable, strict=True)], axis=1)
+        if draws is None:
+            return costs, gibbs
+        errors = self.model.gibbs(*draws, temperature)
+        phases, first = costs.shape[1], costs.shape[1] + forms[0].shape[1]
+        moved = np.stack([errors[lanes, phases + stable[0]], errors[lanes, first + stable[1]]], axis=1)
+        return costs + errors[:, :phases], gibbs + moved
+
+
+def onset_temperature(
+    first: str | Phase,
+    second: str | Phase,
+    *,
+    library: PhaseLibrary,
+    pressures_bar: Mapping[str, float],
+    threshold_meV_per_atom: float,
+    mole: float | None = None,
+    range_K: tuple[float, float] = RANGE_K,
+    exclude: Iterable[str] = (),
+    samples: int = 0,
+    seed: int = 0,
+) -> Onset:
+    """Find where the driving force of the strongest kink (or of one ratio) passes a threshold.
+
+    Parameters
+    ----------
+    first, second, library, pressures_bar, exclude : see
+        :func:`cosinter.analysis.equilibrium.interface.interface_reaction`
+    threshold_meV_per_atom : above 0
+    mole : mole fraction of the first reactant; the strongest kink at each temperature if not given
+    range_K : lowest and highest temperature
+    samples, seed : draws of the errors of the phases (see :mod:`~cosinter.analysis.equilibrium.uncertainty`), each
+        with its own onset; none if 0
+
+    Raises
+    ------
+    InputError
+        Threshold, ratio, range or samples out of range, or see
+        :func:`~cosinter.analysis.equilibrium.scan.make_lines`.
+    EngineError
+        See :meth:`~cosinter.analysis.equilibrium.scan.MixingLines.walk`.
+    """
+    if not (np.isfinite(threshold_meV_per_atom) and threshold_meV_per_atom > 0.0):
+        raise InputError(f"the onset threshold must be above 0 meV/atom; got {threshold_meV_per_atom:g}")
+    if mole is not None and not 0.0 <= mole <= 1.0:
+        raise InputError(f"mole fraction of the first reactant must lie between 0 and 1; got {mole:g}")
+    low, high = range_K
+    if not low < high or samples < 0:
+        raise InputError(
+            f"the onset needs a range of temperatures and no negative number of samples; got {low:g} to {high:g} K"
+        )
+    grid = np.linspace(low, high, max(2, round((high - low) / _STEP_K) + 1))
+    lines = make_lines(
+        first, second, library=library, temperatures_K=grid, pressures_bar=pressures_bar, exclude=exclude
+    )
+    force = _Force(lines, mole)
+    excess = force(grid)[0] - threshold_meV_per_atom
+    return Onset(
+        threshold_meV_per_atom=float(threshold_meV_per_atom),
+        range_K=(float(low), float(high)),
+        above_at_start=bool(excess[0] >= 0.0),
+        crossings=_crossings(force, grid, excess, threshold_meV_per_atom),
+        sampled_K=_sampled(force, grid, threshold_meV_per_atom, samples, seed),
+    )
+
+
+def _crossings(force: _Force, grid: FloatArray, excess: FloatArray, threshold: float) -> tuple[Crossing, ...]:
+    above = excess >= 0.0
+    where = np.flatnonzero(above[1:] != above[:-1])
+    if not where.size:
+        return ()
+    low, high = grid[where], grid[where + 1]
+    low, high = _bisect(force, low, high, above[where], threshold, None)
+    moles = force(0.5 * (low + high))[1]
+    return tuple(
+        Crossing(float(a), float(b), not bool(starts), float(x))
+        for a, b, starts, x in zip(low, high, above[where], moles, strict=True)
+    )
+
+
+def _bisect(
+    force: _Force,
+    low: FloatArray,
+    high: FloatArray,
+    above_at_low: BoolArray,
+    threshold: float,
+    draws: tuple[FloatArray, FloatArray] | None,
+) -> tuple[FloatArray, FloatArray]:
+    """Narrow brackets [low, high] of a change of sign to the tolerance."""
+    while float(np.max(high - low)) > TOLERANCE_K:
+        middle = 0.5 * (low + high)
+        same = (force(middle, draws)[0] >= threshold) == above_at_low
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
+    return low, high
+
+
+def _sampled(force: _Force, grid: FloatArray, threshold: float, samples: int, seed: int) -> FloatArray:
+    """First temperature above the threshold of each sample, on a coarse grid and then bisected."""
+    if samples == 0:
+        return np.zeros(0)
+    z, w = force.model.draw(samples, seed=seed)
+    coarse = grid[np.unique(np.linspace(0, len(grid) - 1, 12).astype(int))]
+    onset = np.full(samples, np.nan)
+    begin = np.full(samples, coarse[0])
+    waiting = np.arange(samples)
+    for temperature in coarse:
+        found = force(np.full(waiting.size, temperature), (z[waiting], w[waiting]))[0] >= threshold
+        onset[waiting[found]] = temperature
+        waiting = waiting[~found]
+        begin[waiting] = temperature
+        if not waiting.size:
+            break
+    rising = np.flatnonzero(np.isfinite(onset) & (onset > coarse[0]))
+    if rising.size:
+        below = np.zeros(rising.size, dtype=np.bool_)
+        pair = _bisect(force, begin[rising], onset[rising], below, threshold, (z[rising], w[rising]))
+        onset[rising] = 0.5 * (pair[0] + pair[1])
+    return onset

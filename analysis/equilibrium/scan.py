@@ -1,0 +1,372 @@
+"""One mixing line under many conditions: temperatures and partial pressures in lockstep, and maps over the ratio.
+
+All conditions share the phases (columns of the linear program) and differ in their costs, so they are lanes of one
+parametric simplex. Between two kinks everything is linear in the mole fraction x, so that a map over x is exact
+however fine it is:
+
+    dG(x) = G_eq[x A + (1 - x) B] - x G_A - (1 - x) G_B          J per mole of mixture, see
+                                                                 :mod:`cosinter.analysis.equilibrium.interface`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.constants import R
+
+from cosinter.analysis.equilibrium.interface import MEV_PER_ATOM, ZERO_CELSIUS
+from cosinter.analysis.equilibrium.lp import AMOUNT_TOLERANCE, LinearProblem, make_problem
+from cosinter.analysis.equilibrium.simplex import Basis, Path, minimise, walk
+from cosinter.analysis.thermochemistry.functions import FloatArray
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.data.exceptions import InputError
+
+#: A change of slope up to this is no kink, J per mole of atoms.
+SLOPE_TOLERANCE_J = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class MixingLines:
+    """The mixing line of A and B under L conditions, ready for the simplex.
+
+    Attributes
+    ----------
+    problem : phases, elements and atoms per formula, the same for all conditions (its costs are those of the first)
+    temperatures_K : shape [L]
+    pressures_bar : {gas: shape [L]}
+    costs : G of each phase with R T ln p for the open gases, J/mol, shape [L, phases]
+    forms : the forms A and B may have (polymorphs, melt), all counted per the same formula
+    stable : form of lowest G under each condition, shape [L, 2]
+    gibbs : G of A and B, J/mol, shape [L, 2]
+    vectors : atoms of A and B, mol, shape [2, elements]
+    """
+
+    problem: LinearProblem
+    temperatures_K: FloatArray
+    pressures_bar: Mapping[str, FloatArray]
+    costs: FloatArray
+    forms: tuple[tuple[Phase, ...], tuple[Phase, ...]]
+    stable: NDArray[np.intp]
+    gibbs: FloatArray
+    vectors: FloatArray
+
+    @property
+    def formulas(self) -> tuple[str, str]:
+        """Formulas of A and B as counted."""
+        first, second = self.forms
+        return first[0].formula, second[0].formula
+
+    @property
+    def reactants(self) -> tuple[Phase, ...]:
+        """Forms of A and then of B that are stable under some condition."""
+        return tuple(
+            form[i] for form, used in zip(self.forms, self.stable.T, strict=True) for i in np.unique(used)
+        )
+
+    def atoms(self, moles: ArrayLike) -> FloatArray:
+        """Atoms of x A + (1 - x) B, mol, same shape as ``moles``."""
+        x = np.asarray(moles, dtype=np.float64)
+        first, second = self.vectors.sum(axis=1)
+        return np.asarray(x * first + (1.0 - x) * second, dtype=np.float64)
+
+    def middle_basis(self) -> Basis:
+        """Best basis of the first condition half way between A and B, to start similar lines from."""
+        problem = self.problem
+        solution = minimise(problem.counts, self.costs[:1], self.vectors.mean(axis=0), free=problem.is_open)
+        return solution.basis
+
+    def walk(self, costs: FloatArray | None = None, basis: Basis | None = None) -> list[Path]:
+        """Walk the line for ``costs`` (those of the conditions if not given), one path per lane; t is x.
+
+        Raises
+        ------
+        InfeasibleError, UnboundedError, ConvergenceError
+            See :func:`cosinter.analysis.equilibrium.simplex.walk`.
+        """
+        return walk(
+            self.problem.counts,
+            self.costs if costs is None else costs,
+            self.vectors[1],
+            self.vectors[0],
+            free=self.problem.is_open,
+            tolerance=SLOPE_TOLERANCE_J,
+            basis=basis,
+        )
+
+    def presence(self, path: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Products at the kinks [kinks, phases] and between them [kinks - 1, phases]; open gases where released."""
+        amounts = path.dense(self.problem.counts.shape[1]) * self.problem.atoms
+        least = AMOUNT_TOLERANCE * self.atoms(path.positions)[:, None]
+        there = amounts > least
+        return there, there[:-1] | there[1:]
+
+
+def make_lines(
+    first: str | Phase,
+    second: str | Phase,
+    *,
+    library: PhaseLibrary,
+    temperatures_K: ArrayLike,
+    pressures_bar: Mapping[str, ArrayLike],
+    exclude: Iterable[str] = (),
+) -> MixingLines:
+    """Set up the mixing line of two reactants under many conditions; names mean their stable form under each.
+
+    Parameters
+    ----------
+    temperatures_K, pressures_bar : scalars or shape [L]; one open gas set for all conditions
+    library, exclude : see :func:`cosinter.analysis.equilibrium.interface.interface_reaction`
+
+    Raises
+    ------
+    InputError, UnknownNameError, CompositionError
+        A temperature or pressure out of range, or a reactant, gas or phase that is not known.
+    """
+    gases = tuple(pressures_bar)
+    values = [np.asarray(v, dtype=np.float64).ravel() for v in (temperatures_K, *pressures_bar.values())]
+    if not all(value.size for value in values):
+        raise InputError("give at least one temperature and one pressure of each open gas")
+    temperatures, *pressures = (np.array(v) for v in np.broadcast_arrays(*values))
+    forms = _forms(first, library), _forms(second, library)
+    extra = {phase.name: phase for form in forms for phase in form if phase.name not in library}
+    rows = {element for form in forms for element in form[0].composition}
+    for i in {0, int(temperatures.argmin()), int(temperatures.argmax()), *_extremes(pressures)}:
+        problem = make_problem(
+            library,
+            rows,
+            temperature_K=float(temperatures[i]),
+            pressures_bar={gas: float(p[i]) for gas, p in zip(gases, pressures, strict=True)},
+            exclude=exclude,
+            extra=extra.values(),
+        )
+    costs = problem.library.gibbs(temperatures)
+    for gas, pressure in zip(gases, pressures, strict=True):
+        column = problem.library.names.index(library.gas(gas).name)
+        costs[:, column] += R * temperatures * np.log(pressure)
+    energies = [np.stack([phase.gibbs(temperatures) for phase in form]) for form in forms]
+    return MixingLines(
+        problem=problem,
+        temperatures_K=temperatures,
+        pressures_bar=MappingProxyType(dict(zip(gases, pressures, strict=True))),
+        costs=costs,
+        forms=forms,
+        stable=np.stack([energy.argmin(axis=0) for energy in energies], axis=1),
+        gibbs=np.stack([energy.min(axis=0) for energy in energies], axis=1),
+        vectors=np.stack([problem.vector(form[0].composition) for form in forms]),
+    )
+
+
+def _forms(reactant: str | Phase, library: PhaseLibrary) -> tuple[Phase, ...]:
+    return library.candidates(reactant) if isinstance(reactant, str) else (reactant,)
+
+
+def _extremes(pressures: list[FloatArray]) -> set[int]:
+    """Conditions of the lowest and the highest pressure of each gas; NaN counts as both."""
+    return {int(i) for p in pressures for i in (p.argmin(), p.argmax())}
+
+
+@dataclass(frozen=True, eq=False)
+class LineScan:
+    """The walked lines: every kink under every condition.
+
+    Attributes
+    ----------
+    lines : the lines
+    paths : kinks of each condition; ``values`` hold G_eq in J per mole of mixture
+    """
+
+    lines: MixingLines
+    paths: tuple[Path, ...]
+
+    def change(self, moles: ArrayLike) -> FloatArray:
+        """DG at mole fractions ``moles`` [n] under every condition, J per mole of mixture, shape [L, n]."""
+        x = np.atleast_1d(np.asarray(moles, dtype=np.float64))
+        total = np.stack([path.value(x) for path in self.paths])
+        gibbs = self.lines.gibbs
+        return total - gibbs[:, :1] * x - gibbs[:, 1:] * (1.0 - x)
+
+    @cached_property
+    def strongest(self) -> tuple[FloatArray, FloatArray]:
+        """Mole fraction and dG (meV/atom) of the kink of lowest dG per atom under every condition, [L] each."""
+        return strongest_kinks(self.lines, self.paths, self.lines.gibbs)
+
+    def map(self, moles: ArrayLike) -> tuple[tuple[tuple[str, ...], ...], NDArray[np.intp]]:
+        """Sets of products, and which of them forms at ``moles`` [n] under every condition, shape [L, n].
+
+        At a kink the set of the interval above it counts; at pure A or B what that reactant itself becomes.
+        """
+        x = np.atleast_1d(np.asarray(moles, dtype=np.float64))
+        sets: dict[bytes, int] = {}
+        index = np.empty((len(self.paths), x.size), dtype=np.intp)
+        for lane, path in enumerate(self.paths):
+            kinks, between = self.lines.presence(path)
+            rows = np.vstack([between, kinks[[0, -1]]])
+            number = np.array([sets.setdefault(row.tobytes(), len(sets)) for row in rows])
+            place = np.searchsorted(path.positions, x, side="right") - 1
+            place = np.clip(place, 0, len(between) - 1)
+            place = np.where(x <= 0.0, len(between), np.where(x >= 1.0, len(between) + 1, place))
+            index[lane] = number[place]
+        names = np.asarray(self.lines.problem.library.names)
+        listed = tuple(tuple(names[np.frombuffer(key, dtype=np.bool_)].tolist()) for key in sets)
+        return listed, index
+
+
+def strongest_kinks(
+    lines: MixingLines, paths: Iterable[Path], gibbs: FloatArray, *, mutual: bool = False
+) -> tuple[FloatArray, FloatArray]:
+    """Mole fraction and dG (meV/atom) of the kink of lowest dG per atom on each path, [lanes] each.
+
+    Parameters
+    ----------
+    gibbs : G of A and B, J/mol, shape [lanes, 2]
+    mutual : count from the reactants' own equilibria instead of the reactants as given
+    """
+    found = []
+    for path, (first, second) in zip(paths, gibbs, strict=True):
+        x = path.positions
+        ends = (path.values[-1], path.values[0]) if mutual else (first, second)
+        change = (path.values - x * ends[0] - (1.0 - x) * ends[1]) * MEV_PER_ATOM / lines.atoms(x)
+        best = int(change.argmin())
+        found.append((x[best], change[best]))
+    moles, energies = np.asarray(found, dtype=np.float64).T
+    return moles, energies
+
+
+def scan_line(
+    first: str | Phase,
+    second: str | Phase,
+    *,
+    library: PhaseLibrary,
+    temperatures_K: ArrayLike,
+    pressures_bar: Mapping[str, ArrayLike],
+    exclude: Iterable[str] = (),
+) -> LineScan:
+    """Find every kink of a mixing line under many conditions at once.
+
+    Parameters
+    ----------
+    See :func:`make_lines`.
+
+    Raises
+    ------
+    InputError, UnknownNameError, CompositionError, EngineError
+        See :func:`make_lines` and :meth:`MixingLines.walk`.
+
+    >>> from cosinter.analysis.thermochemistry.library import load_library
+    >>> scan = scan_line("LiCoO2", "latp", library=load_library(),
+    ...                  temperatures_K=[900.0, 1000.0], pressures_bar={"O2": 0.21})
+    >>> scan.change([0.2, 0.5, 0.8]).shape
+    (2, 3)
+    """
+    lines = make_lines(
+        first,
+        second,
+        library=library,
+        temperatures_K=temperatures_K,
+        pressures_bar=pressures_bar,
+        exclude=exclude,
+    )
+    return LineScan(lines, tuple(lines.walk()))
+
+
+@dataclass(frozen=True, eq=False)
+class ReactionMap:
+    """Products and dG over temperature and ratio.
+
+    Attributes
+    ----------
+    formulas : reactants A and B
+    temperatures_K, pressures_bar : conditions, shape [L] each
+    moles : mole fractions of A, shape [n]
+    sets : sets of products, open gases where released
+    index : set at each point, shape [L, n]
+    dG_J_per_mol, dG_meV_per_atom : shape [L, n]
+    warnings : phases used outside the temperatures of their data
+    """
+
+    formulas: tuple[str, str]
+    temperatures_K: FloatArray
+    pressures_bar: Mapping[str, FloatArray]
+    moles: FloatArray
+    sets: tuple[tuple[str, ...], ...]
+    index: NDArray[np.intp]
+    dG_J_per_mol: FloatArray
+    dG_meV_per_atom: FloatArray
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the map in °C, kJ/mol and meV/atom, rows are conditions."""
+        return {
+            "reactants": list(self.formulas),
+            "temperatures_C": (self.temperatures_K - ZERO_CELSIUS).tolist(),
+            "pressures_bar": {gas: p.tolist() for gas, p in self.pressures_bar.items()},
+            "moles": self.moles.tolist(),
+            "sets": [list(names) for names in self.sets],
+            "index": self.index.tolist(),
+            "dG_kJ_per_mol": (self.dG_J_per_mol * 1e-3).tolist(),
+            "dG_meV_per_atom": self.dG_meV_per_atom.tolist(),
+            "warnings": list(self.warnings),
+        }
+
+
+def reaction_map(
+    first: str | Phase,
+    second: str | Phase,
+    *,
+    library: PhaseLibrary,
+    temperatures_K: ArrayLike,
+    moles: ArrayLike,
+    pressures_bar: Mapping[str, ArrayLike],
+    exclude: Iterable[str] = (),
+) -> ReactionMap:
+    """Map products and dG over conditions (temperature, pressures) and mole fraction of the first reactant.
+
+    Raises
+    ------
+    InputError
+        A mole fraction outside 0 to 1; otherwise see :func:`scan_line`.
+    """
+    x = np.atleast_1d(np.asarray(moles, dtype=np.float64))
+    if not (x.size and np.all((x >= 0.0) & (x <= 1.0))):
+        raise InputError("mole fractions of a map must be numbers from 0 to 1")
+    scan = scan_line(
+        first,
+        second,
+        library=library,
+        temperatures_K=temperatures_K,
+        pressures_bar=pressures_bar,
+        exclude=exclude,
+    )
+    sets, index = scan.map(x)
+    change = scan.change(x)
+    return ReactionMap(
+        formulas=scan.lines.formulas,
+        temperatures_K=scan.lines.temperatures_K,
+        pressures_bar=scan.lines.pressures_bar,
+        moles=x,
+        sets=sets,
+        index=index,
+        dG_J_per_mol=change,
+        dG_meV_per_atom=change * MEV_PER_ATOM / scan.lines.atoms(x),
+        warnings=_map_warnings(scan, sets),
+    )
+
+
+def _map_warnings(scan: LineScan, sets: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """Name products and reactants used outside the temperatures of their data."""
+    coldest, hottest = scan.lines.temperatures_K.min(), scan.lines.temperatures_K.max()
+    used = {name for names in sets for name in names}
+    phases = [phase for phase in scan.lines.problem.library.phases if phase.name in used]
+    phases += scan.lines.reactants
+    return tuple(
+        f"{phase.name} is used from {coldest:g} to {hottest:g} K, partly outside its data "
+        f"({phase.range_K[0]:g} to {phase.range_K[1]:g} K)"
+        for phase in {phase.name: phase for phase in phases}.values()
+        if not (phase.covers(float(coldest)) and phase.covers(float(hottest)))
+    )
