@@ -196,3 +196,35 @@ def _formula(name: str, structure: Structure) -> tuple[str, float]:
         return tabulated, float(cell.num_atoms / wanted.num_atoms)
     reduced, units = cell.get_reduced_formula_and_factor()
     return str(reduced), float(units)
+
+
+def crystal_entropy(name: str, calculator: Any, *, seed: int = 0) -> dict[str, Any]:
+    """Compute the harmonic S298 and heat capacities of the crystal ``name``, per mole of its formula.
+
+    Without a rattle and relaxed to 1e-3 eV/Å (:func:`cosinter.analysis.phonons.phonon_free_energy`); heat capacities
+    (at constant volume) at 298.15, 700 and 1000 K, J/mol/K.
+
+    Raises
+    ------
+    UnknownNameError
+        No crystal of that name.
+    StructureError, EngineError, ConvergenceError
+        No minimum was found, more than 5 % of the modes are imaginary, or the calculator failed.
+    """
+    from cosinter.analysis.phonons import phonon_free_energy
+
+    start = starting_cell(name, seed=seed)
+    temperatures = [298.15, 700.0, 1000.0]
+    found = phonon_free_energy(start, calculator, temperatures_K=temperatures, imaginary="drop")
+    formula, units = _formula(name, start)
+    factor = start.composition.get_reduced_formula_and_factor()[1] / units
+    return {
+        "crystal": name,
+        "formula": formula,
+        "S298_J_per_mol_K": float(found.entropy_J_per_mol_K[0]) * factor,
+        "temperature_K": temperatures,
+        "heat_capacity_J_per_mol_K": [float(value) * factor for value in found.heat_capacity_J_per_mol_K],
+        "imaginary_percent": found.imaginary_percent,
+        "lowest_frequency_THz": found.lowest_frequency_THz,
+        "calculator": found.calculator,
+    }

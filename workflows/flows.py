@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,13 +68,32 @@ def run_study(study: Study, root: Path, *, workers: int = 2, watch: Watch | None
     EngineError
         The workers could not be started or died again and again.
     """
+    documents = {"study.json": study.model_dump_json(indent=1)}
+    return run_plan(make_plan(study), root, workers=workers, watch=watch, documents=documents)
+
+
+def run_plan(
+    plan: Plan,
+    root: Path,
+    *,
+    workers: int = 2,
+    watch: Watch | None = None,
+    documents: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Run what is missing of a plan in ``root`` and wait for it; ``documents`` are written beside plan.json.
+
+    Raises
+    ------
+    InputError, EngineError
+        See :func:`run_study`.
+    """
     begin = time.perf_counter()
-    plan, results = make_plan(study), Results(root)
+    results = Results(root)
     with results.lock():
         results.sweep()
         with storage_errors(results.root):
-            write_atomically(results.root / "plan.json", plan.to_json())
-            write_atomically(results.root / "study.json", study.model_dump_json(indent=1))
+            for name, text in {"plan.json": plan.to_json(), **(documents or {})}.items():
+                write_atomically(results.root / name, text)
         missing = frozenset(stage.name for stage in plan.pending(results))
         if missing:
             _work(plan, results, missing, workers, watch)
@@ -87,7 +106,7 @@ def run_study(study: Study, root: Path, *, workers: int = 2, watch: Watch | None
 def publish(plan: Plan, results: Results) -> None:
     """Copy what the report stage made to the top of the results folder and write manifest.json."""
     write_atomically(results.root / "manifest.json", json.dumps(manifest(plan, results), indent=1))
-    if not results.is_complete("report", plan.keys["report"]):
+    if "report" not in plan.keys or not results.is_complete("report", plan.keys["report"]):
         return
     made = results.folder("report", plan.keys["report"])
     for source in sorted(made.rglob("*")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cosinter.workflows import steps_atoms, steps_diffraction, steps_furnace, steps_report
+from cosinter.workflows import steps_atoms, steps_diffraction, steps_energies, steps_furnace, steps_report
 from cosinter.workflows.execution import Task
 
 STEPS: Mapping[str, Callable[[Task], dict[str, Any]]] = {
@@ -13,6 +13,8 @@ STEPS: Mapping[str, Callable[[Task], dict[str, Any]]] = {
     "barrier": steps_atoms.barrier,
     "phonon": steps_atoms.phonon,
     "interface": steps_atoms.interface,
+    "energy": steps_energies.energy,
+    "entropy": steps_energies.entropy,
     "reaction": steps_furnace.reaction,
     "thermodynamics": steps_furnace.thermodynamics,
     "parameters": steps_furnace.parameters,
