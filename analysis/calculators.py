@@ -162,6 +162,11 @@ def calculator_record(calculator: Any) -> dict[str, Any]:
             "ewald_accuracy": calculator.accuracy,
             "compensation": calculator.compensation,
         }
+    elif name == "chgnet":
+        record["parameters"] = {
+            "source": "CHGNet: Deng et al., Nat. Mach. Intell. 5 (2023) 1031, doi:10.1038/s42256-023-00716-3",
+            "weights": str(calculator.model.version),
+        }
     elif isinstance(getattr(calculator, "parameters", None), Mapping):
         record["parameters"] = {key: str(value) for key, value in calculator.parameters.items()}
     return record
