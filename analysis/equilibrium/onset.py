@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.constants import R
 
 from cosinter.analysis.equilibrium.interface import MEV_PER_ATOM, ZERO_CELSIUS
 from cosinter.analysis.equilibrium.scan import MixingLines, make_lines, strongest_kinks
@@ -114,10 +113,7 @@ class _Force:
 
     def __init__(self, lines: MixingLines, mole: float | None) -> None:
         self.lines, self.mole = lines, mole
-        phases = lines.problem.library.phases
-        pressures = lines.problem.pressures_bar
-        self.log_pressure = np.log([pressures.get(p.formula, 1.0) if p.state == "g" else 1.0 for p in phases])
-        self.model = ErrorModel([*phases, *lines.forms[0], *lines.forms[1]])
+        self.model = ErrorModel([*lines.problem.library.phases, *lines.forms[0], *lines.forms[1]])
         self.basis = lines.middle_basis()
 
     def __call__(
@@ -139,8 +135,7 @@ class _Force:
         self, temperature: FloatArray, draws: tuple[FloatArray, FloatArray] | None
     ) -> tuple[FloatArray, FloatArray]:
         """G of all phases [lanes, phases] and of the stable forms of A and B [lanes, 2], J/mol."""
-        costs = self.lines.problem.library.gibbs(temperature)
-        costs = costs + R * temperature[:, None] * self.log_pressure
+        costs = self.lines.problem.costs_at(temperature)
         forms = [np.stack([p.gibbs(temperature) for p in form], axis=1) for form in self.lines.forms]
         lanes = np.arange(len(temperature))
         stable = [form.argmin(axis=1) for form in forms]
@@ -183,7 +178,7 @@ def onset_temperature(
     InputError
         Threshold, ratio, range or samples out of range, or see
         :func:`~cosinter.analysis.equilibrium.scan.make_lines`.
-    EngineError
+    ConvergenceError
         See :meth:`~cosinter.analysis.equilibrium.scan.MixingLines.walk`.
     """
     if not (np.isfinite(threshold_meV_per_atom) and threshold_meV_per_atom > 0.0):

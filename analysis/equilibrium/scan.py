@@ -18,17 +18,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.constants import R
 
 from cosinter.analysis.equilibrium.interface import MEV_PER_ATOM, ZERO_CELSIUS
-from cosinter.analysis.equilibrium.lp import AMOUNT_TOLERANCE, LinearProblem, make_problem
-from cosinter.analysis.equilibrium.simplex import Basis, Path, minimise, walk
+from cosinter.analysis.equilibrium.lp import (
+    AMOUNT_TOLERANCE,
+    LinearProblem,
+    check_conditions,
+    make_problem,
+)
+from cosinter.analysis.equilibrium.simplex import Basis, Path
 from cosinter.analysis.thermochemistry.functions import FloatArray
 from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
 from cosinter.data.exceptions import InputError
-
-#: A change of slope up to this is no kink, J per mole of atoms.
-SLOPE_TOLERANCE_J = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,27 +78,18 @@ class MixingLines:
 
     def middle_basis(self) -> Basis:
         """Best basis of the first condition half way between A and B, to start similar lines from."""
-        problem = self.problem
-        solution = minimise(problem.counts, self.costs[:1], self.vectors.mean(axis=0), free=problem.is_open)
-        return solution.basis
+        return self.problem.minima(self.vectors.mean(axis=0)).basis
 
     def walk(self, costs: FloatArray | None = None, basis: Basis | None = None) -> list[Path]:
         """Walk the line for ``costs`` (those of the conditions if not given), one path per lane; t is x.
 
         Raises
         ------
-        InfeasibleError, UnboundedError, ConvergenceError
-            See :func:`cosinter.analysis.equilibrium.simplex.walk`.
+        InputError, ConvergenceError
+            See :meth:`cosinter.analysis.equilibrium.lp.LinearProblem.paths`.
         """
-        return walk(
-            self.problem.counts,
-            self.costs if costs is None else costs,
-            self.vectors[1],
-            self.vectors[0],
-            free=self.problem.is_open,
-            tolerance=SLOPE_TOLERANCE_J,
-            basis=basis,
-        )
+        second, first = self.vectors[1], self.vectors[0]
+        return self.problem.paths(second, first, costs=self.costs if costs is None else costs, basis=basis)
 
     def presence(self, path: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Products at the kinks [kinks, phases] and between them [kinks - 1, phases]; open gases where released."""
@@ -128,33 +120,32 @@ def make_lines(
     InputError, UnknownNameError, CompositionError
         A temperature or pressure out of range, or a reactant, gas or phase that is not known.
     """
-    gases = tuple(pressures_bar)
+    check_conditions(temperatures_K, pressures_bar)
     values = [np.asarray(v, dtype=np.float64).ravel() for v in (temperatures_K, *pressures_bar.values())]
-    if not all(value.size for value in values):
-        raise InputError("give at least one temperature and one pressure of each open gas")
     temperatures, *pressures = (np.array(v) for v in np.broadcast_arrays(*values))
+    if not temperatures.size:
+        raise InputError("give at least one temperature and one pressure of each open gas")
+    conditions = dict(zip(pressures_bar, pressures, strict=True))
     forms = _forms(first, library), _forms(second, library)
-    extra = {phase.name: phase for form in forms for phase in form if phase.name not in library}
-    rows = {element for form in forms for element in form[0].composition}
-    for i in {0, int(temperatures.argmin()), int(temperatures.argmax()), *_extremes(pressures)}:
-        problem = make_problem(
-            library,
-            rows,
-            temperature_K=float(temperatures[i]),
-            pressures_bar={gas: float(p[i]) for gas, p in zip(gases, pressures, strict=True)},
-            exclude=exclude,
-            extra=extra.values(),
-        )
-    costs = problem.library.gibbs(temperatures)
-    for gas, pressure in zip(gases, pressures, strict=True):
-        column = problem.library.names.index(library.gas(gas).name)
-        costs[:, column] += R * temperatures * np.log(pressure)
+    problem = make_problem(
+        library,
+        {element for form in forms for element in form[0].composition},
+        temperature_K=float(temperatures[0]),
+        pressures_bar={gas: float(pressure[0]) for gas, pressure in conditions.items()},
+        exclude=exclude,
+        extra=[
+            phase
+            for form, reactant in zip(forms, (first, second), strict=True)
+            for phase in form
+            if phase is reactant or phase.name not in library
+        ],
+    )
     energies = [np.stack([phase.gibbs(temperatures) for phase in form]) for form in forms]
     return MixingLines(
         problem=problem,
         temperatures_K=temperatures,
-        pressures_bar=MappingProxyType(dict(zip(gases, pressures, strict=True))),
-        costs=costs,
+        pressures_bar=MappingProxyType(conditions),
+        costs=problem.costs_at(temperatures, conditions),
         forms=forms,
         stable=np.stack([energy.argmin(axis=0) for energy in energies], axis=1),
         gibbs=np.stack([energy.min(axis=0) for energy in energies], axis=1),
@@ -164,11 +155,6 @@ def make_lines(
 
 def _forms(reactant: str | Phase, library: PhaseLibrary) -> tuple[Phase, ...]:
     return library.candidates(reactant) if isinstance(reactant, str) else (reactant,)
-
-
-def _extremes(pressures: list[FloatArray]) -> set[int]:
-    """Conditions of the lowest and the highest pressure of each gas; NaN counts as both."""
-    return {int(i) for p in pressures for i in (p.argmin(), p.argmax())}
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,7 +241,7 @@ def scan_line(
 
     Raises
     ------
-    InputError, UnknownNameError, CompositionError, EngineError
+    InputError, UnknownNameError, CompositionError, ConvergenceError
         See :func:`make_lines` and :meth:`MixingLines.walk`.
 
     >>> from cosinter.analysis.thermochemistry.library import load_library

@@ -19,7 +19,6 @@ import numpy as np
 
 from cosinter.analysis.equilibrium.interface import MEV_PER_ATOM, InterfaceReaction, Kink
 from cosinter.analysis.equilibrium.lp import AMOUNT_TOLERANCE, LinearProblem, describe
-from cosinter.analysis.equilibrium.simplex import minimise
 from cosinter.analysis.thermochemistry.functions import FloatArray
 from cosinter.data.exceptions import InputError
 
@@ -93,7 +92,7 @@ def find_ties(
         + (1.0 - kink.mole) * problem.vector(reaction.second.composition)
         for kink in chosen
     ]
-    best = minimise(problem.counts, problem.costs, np.stack(vectors), free=problem.is_open)
+    best = problem.minima(np.stack(vectors))
     amounts = best.dense(problem.counts.shape[1])
     cases = [
         (i, int(column))
@@ -127,7 +126,7 @@ def _left_out(
     columns = np.array([column for _, column in cases])
     costs[np.arange(len(cases)), columns] += _PENALTY_J * problem.atoms[columns]
     rhs = np.stack([vectors[owner] for owner, _ in cases])
-    solution = minimise(problem.counts, costs, rhs, free=problem.is_open)
+    solution = problem.minima(rhs, costs=costs)
     owners = [owner for owner, _ in cases]
     return solution.dense(problem.counts.shape[1]), np.maximum(solution.value - best[owners], 0.0)
 

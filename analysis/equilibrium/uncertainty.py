@@ -259,7 +259,7 @@ def sample_line(
     ------
     InputError
         ``samples`` or ``seed`` out of range, or see :func:`~cosinter.analysis.equilibrium.scan.make_lines`.
-    EngineError
+    ConvergenceError
         See :meth:`~cosinter.analysis.equilibrium.scan.MixingLines.walk`.
     """
     if not 1 <= samples <= MOST_SAMPLES:
