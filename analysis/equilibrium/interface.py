@@ -20,11 +20,11 @@ from typing import Any, Literal
 import numpy as np
 from scipy.constants import Avogadro, e
 
-from cosinter.analysis.equilibrium.line import find_kinks
-from cosinter.analysis.equilibrium.lp import LinearProblem, describe, make_problem
+from cosinter.analysis.equilibrium.line import MixingLine, make_line
+from cosinter.analysis.equilibrium.lp import KINK_TOLERANCE, LinearProblem, describe
 from cosinter.analysis.thermochemistry.formulas import molar_mass
 from cosinter.analysis.thermochemistry.functions import FloatArray
-from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, reaction_uncertainty
 from cosinter.data.exceptions import InputError, UnknownNameError
 
 Basis = Literal["mole", "mass", "volume"]
@@ -41,7 +41,8 @@ class Kink:
     mole, mass, volume : fraction of the first reactant (volume None where a cell volume is unknown)
     dG_J_per_mol, dG_mutual_J_per_mol : J per mole of mixture, see the module
     dG_meV_per_atom, dG_mutual_meV_per_atom : meV per atom of the mixture
-    uncertainty_J_per_mol : independent uncertainties of all phases through the reaction, J per mole of mixture
+    uncertainty_J_per_mol : uncertainties of all phases through the reaction, what they share cancelling, J per mole
+        of mixture
     products : ({"phase", "formula", "mol"}, ...), mol per mole of mixture; gases released +, taken up -
     """
 
@@ -71,14 +72,37 @@ class Kink:
 
 @dataclass(frozen=True, eq=False)
 class InterfaceReaction:
-    """All kinks along the mixing line of two reactants, ends included; ascending fraction of the first."""
+    """All kinks along the mixing line of two reactants, ends included; ascending fraction of the first.
 
-    first: Phase
-    second: Phase
-    problem: LinearProblem
+    Attributes
+    ----------
+    line : reactants and linear program
+    kinks : where dG bends by more than ``tolerance_J_per_mol`` (per mole of atoms)
+    amounts : mol of every phase at the kinks, per mole of mixture, shape [kinks, phases]
+    volumes_A3 : volumes of one formula unit of both reactants, None where not known
+    """
+
+    line: MixingLine
     kinks: tuple[Kink, ...]
+    amounts: FloatArray
     warnings: tuple[str, ...]
     volumes_A3: tuple[float | None, float | None]
+    tolerance_J_per_mol: float = KINK_TOLERANCE
+
+    @property
+    def problem(self) -> LinearProblem:
+        """The linear program."""
+        return self.line.problem
+
+    @property
+    def first(self) -> Phase:
+        """Reactant A."""
+        return self.line.first
+
+    @property
+    def second(self) -> Phase:
+        """Reactant B."""
+        return self.line.second
 
     @property
     def segments(self) -> tuple[tuple[float, float, tuple[str, ...]], ...]:
@@ -108,10 +132,10 @@ class InterfaceReaction:
         if not 0.0 <= fraction <= 1.0:
             raise InputError(f"fraction of the first reactant must lie between 0 and 1; got {fraction:g}")
         x = self._mole_fraction(fraction, basis)
-        for low, high in pairwise(self.kinks):
-            if low.mole <= x <= high.mole:
-                return _evaluate(self, x, _interpolate(self.problem, low, high, x))
-        raise InputError(f"fraction of the first reactant must lie between 0 and 1; got {fraction:g}")
+        positions = np.asarray([kink.mole for kink in self.kinks])
+        amounts = np.asarray([np.interp(x, positions, column) for column in self.amounts.T])
+        ends = self.kinks[0].dG_J_per_mol, self.kinks[-1].dG_J_per_mol
+        return _kink(self.line, self.volumes_A3, x, amounts, ends)
 
     def _mole_fraction(self, fraction: float, basis: str) -> float:
         weights: dict[str, tuple[float | None, float | None]] = {
@@ -150,67 +174,22 @@ class InterfaceReaction:
         return result
 
 
-def _interpolate(problem: LinearProblem, low: Kink, high: Kink, x: float) -> FloatArray:
-    weight = 0.0 if high.mole == low.mole else (x - low.mole) / (high.mole - low.mole)
-    column = {name: i for i, name in enumerate(problem.library.names)}
-    amounts = np.zeros(len(column))
-    for share, kink in ((1.0 - weight, low), (weight, high)):
-        for product in kink.products:
-            amounts[column[product["phase"]]] += share * product["mol"]
-    return amounts
-
-
-@dataclass(frozen=True, eq=False)
-class MixingLine:
-    """The mixing line in numbers.
-
-    Attributes
-    ----------
-    problem : the linear program
-    first, second : reactants A and B
-    vectors : atoms of A and of B, mol, shape [elements] each
-    gibbs : G of A and of B, J/mol
-    """
-
-    problem: LinearProblem
-    first: Phase
-    second: Phase
-    vectors: tuple[FloatArray, FloatArray]
-    gibbs: tuple[float, float]
-
-    def mixture(self, x: float) -> FloatArray:
-        """Atoms of x A + (1 - x) B, mol, shape [elements]."""
-        return x * self.vectors[0] + (1.0 - x) * self.vectors[1]
-
-    def tangent(self, x: float) -> tuple[float, float]:
-        """dG(x) and a slope of it from the duals, J per mole of mixture."""
-        amounts, potentials, _ = self.problem.solve(self.mixture(x))
-        value = float(self.problem.costs @ amounts) - x * self.gibbs[0] - (1.0 - x) * self.gibbs[1]
-        slope = float(potentials @ (self.vectors[0] - self.vectors[1])) - self.gibbs[0] + self.gibbs[1]
-        return value, slope
-
-
-def _uncertainty(problem: LinearProblem, first: Phase, second: Phase, x: float, amounts: FloatArray) -> float:
-    net: dict[str, float] = dict(zip(problem.library.names, amounts.tolist(), strict=True))
-    sizes = {p.name: float(p.gibbs_uncertainty(problem.temperature_K)) for p in problem.library.phases}
-    own = {p.name: p.atoms for p in problem.library.phases}
-    for share, phase in ((x, first), (1.0 - x, second)):
-        net[phase.name] = net.get(phase.name, 0.0) - share * phase.atoms / own[phase.name]
-    return float(np.sqrt(sum((amount * sizes[name]) ** 2 for name, amount in net.items())))
+def _uncertainty(line: MixingLine, x: float, amounts: FloatArray) -> float:
+    phases = line.problem.library.phases
+    made = [(float(amounts[j]), phases[j]) for j in line.problem.present(amounts)]
+    used = [(-x, line.first), (x - 1.0, line.second)]
+    return reaction_uncertainty([*made, *used], line.problem.temperature_K)
 
 
 def _kink(
-    problem: LinearProblem,
-    reactants: tuple[Phase, Phase],
+    line: MixingLine,
     volumes: tuple[float | None, float | None],
     x: float,
     amounts: FloatArray,
     ends: tuple[float, float],
 ) -> Kink:
-    first, second = reactants
-    temperature = problem.temperature_K
-    given = x * float(first.gibbs(temperature)) + (1.0 - x) * float(second.gibbs(temperature))
-    change = float(problem.costs @ amounts) - given
+    first, second = line.first, line.second
+    change = float(line.problem.costs @ amounts - line.given(np.asarray(x)))
     mutual = change - (1.0 - x) * ends[0] - x * ends[1]
     per_atom = MEV_PER_ATOM / (x * first.atoms + (1.0 - x) * second.atoms)
     masses = molar_mass(first.composition), molar_mass(second.composition)
@@ -222,8 +201,8 @@ def _kink(
         dG_meV_per_atom=change * per_atom,
         dG_mutual_J_per_mol=mutual,
         dG_mutual_meV_per_atom=mutual * per_atom,
-        uncertainty_J_per_mol=_uncertainty(problem, first, second, x, amounts),
-        products=tuple(describe(problem, problem.named(amounts))),
+        uncertainty_J_per_mol=_uncertainty(line, x, amounts),
+        products=tuple(describe(line.problem, line.problem.named(amounts))),
     )
 
 
@@ -231,63 +210,10 @@ def _share(x: float, first: float, second: float) -> float:
     return x * first / (x * first + (1.0 - x) * second)
 
 
-def _evaluate(reaction: InterfaceReaction, x: float, amounts: FloatArray) -> Kink:
-    ends = reaction.kinks[0].dG_J_per_mol, reaction.kinks[-1].dG_J_per_mol
-    return _kink(reaction.problem, (reaction.first, reaction.second), reaction.volumes_A3, x, amounts, ends)
-
-
 def _volume(formula: str) -> float | None:
     from cosinter.structures.crystals import formula_volume
 
     return formula_volume(formula)
-
-
-def make_line(
-    first: str | Phase,
-    second: str | Phase,
-    *,
-    library: PhaseLibrary,
-    temperature_K: float,
-    pressures_bar: Mapping[str, float],
-    exclude: Iterable[str] = (),
-) -> MixingLine:
-    """Set up the mixing line of two reactants; names and formulas mean their stable form at ``temperature_K``.
-
-    Raises
-    ------
-    InputError, UnknownNameError, CompositionError
-        See :func:`interface_reaction`.
-    """
-    a, b = (
-        library.stable(r, temperature_K=temperature_K) if isinstance(r, str) else r for r in (first, second)
-    )
-    problem = make_problem(
-        library,
-        {*a.composition, *b.composition},
-        temperature_K=temperature_K,
-        pressures_bar=pressures_bar,
-        exclude=exclude,
-        extra=[phase for phase in (a, b) if phase.name not in library],
-    )
-    return MixingLine(
-        problem=problem,
-        first=a,
-        second=b,
-        vectors=(problem.vector(a.composition), problem.vector(b.composition)),
-        gibbs=(float(a.gibbs(temperature_K)), float(b.gibbs(temperature_K))),
-    )
-
-
-def solve_line(line: MixingLine) -> list[tuple[float, FloatArray]]:
-    """Find every kink of a mixing line, ends included: [(mole fraction of the first, amounts [phases] in mol)].
-
-    Raises
-    ------
-    InputError, ConvergenceError
-        See :meth:`LinearProblem.solve` and :func:`~cosinter.analysis.equilibrium.line.find_kinks`.
-    """
-    positions = [0.0, *find_kinks(line.tangent), 1.0]
-    return [(x, line.problem.solve(line.mixture(x))[0]) for x in positions]
 
 
 def interface_reaction(
@@ -316,7 +242,7 @@ def interface_reaction(
     InputError
         Temperature or pressure out of range, or open gases that react with each other.
     ConvergenceError
-        The solver gave up.
+        The solver's certificate failed.
     """
     line = make_line(
         first,
@@ -326,32 +252,29 @@ def interface_reaction(
         pressures_bar=pressures_bar,
         exclude=exclude,
     )
-    problem, reactants = line.problem, (line.first, line.second)
-    found = solve_line(line)
+    path = line.path()
+    amounts = path.dense(len(line.problem.costs))
     volumes = (_volume(line.first.formula), _volume(line.second.formula))
-    change = [float(problem.costs @ n) for _, n in (found[0], found[-1])]
-    ends = (change[0] - line.gibbs[1], change[1] - line.gibbs[0])
-    kinks = tuple(_kink(problem, reactants, volumes, x, amounts, ends) for x, amounts in found)
-    present = np.max(np.abs([amounts for _, amounts in found]), axis=0)
+    left, right = (float(value) for value in line.problem.costs @ amounts[[0, -1]].T)
+    ends = left - line.gibbs[1], right - line.gibbs[0]
     return InterfaceReaction(
-        first=line.first,
-        second=line.second,
-        problem=problem,
-        kinks=kinks,
-        warnings=_warnings(problem, reactants, present),
+        line=line,
+        kinks=tuple(
+            _kink(line, volumes, x, n, ends) for x, n in zip(path.positions.tolist(), amounts, strict=True)
+        ),
+        amounts=amounts,
+        warnings=_warnings(line, np.max(np.abs(amounts), axis=0)),
         volumes_A3=volumes,
     )
 
 
-def _warnings(problem: LinearProblem, reactants: tuple[Phase, Phase], present: FloatArray) -> tuple[str, ...]:
-    significant = np.where(present > 1e-9, present, 0.0)
-    listed = list(problem.warnings(significant))
-    for phase in reactants:
-        if not phase.covers(problem.temperature_K) and not any(
-            w.startswith(f"{phase.name} ") for w in listed
-        ):
+def _warnings(line: MixingLine, present: FloatArray) -> tuple[str, ...]:
+    temperature = line.problem.temperature_K
+    listed = list(line.problem.warnings(present > 1e-9))
+    for phase in (line.first, line.second):
+        if not phase.covers(temperature) and not any(w.startswith(f"{phase.name} ") for w in listed):
             low, high = phase.range_K
             listed.append(
-                f"{phase.name} is used at {problem.temperature_K:g} K, outside its data ({low:g} to {high:g} K)"
+                f"{phase.name} is used at {temperature:g} K, outside its data ({low:g} to {high:g} K)"
             )
     return tuple(listed)

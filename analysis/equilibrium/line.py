@@ -1,78 +1,121 @@
-"""Exact kinks of a convex piecewise linear function on [0, 1] from values and slopes.
+"""The mixing line of two reactants in numbers: x A + (1 - x) B for x from 0 to 1.
 
-The free energy of equilibrium along a mixing line is the value of a linear program whose right-hand side moves along a
-straight line: convex and piecewise linear. Two tangents meet either on the function (a kink) or below it (a new
-tangent is found there); so every kink is hit exactly after about two evaluations each, with no sampling.
+G_eq along the line is convex and piecewise linear; the parametric simplex gives all of its kinks at once. A reactant is
+taken as given: it is a column like any other phase, and its own free energy (also of a metastable form) is what the
+driving force counts from. It is never replaced by what it would decompose into.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cosinter.data.exceptions import ConvergenceError
+import numpy as np
 
-#: A first evaluation this far inside each end gives the tangent of the outermost segment.
-INSET = 1e-6
-#: Slopes closer than this (relative to the span of the values, at least 1) are one segment.
-SLOPE_TOLERANCE = 1e-7
-_LARGEST = 400
-
-
-@dataclass(frozen=True)
-class Tangent:
-    """The line value + slope (x - position)."""
-
-    position: float
-    value: float
-    slope: float
-
-    def at(self, x: float) -> float:
-        """Height of the line at ``x``."""
-        return self.value + self.slope * (x - self.position)
-
-    def meets(self, other: Tangent) -> float:
-        """Position where both lines have the same height."""
-        rise = self.at(0.0) - other.at(0.0)
-        return rise / (other.slope - self.slope)
+from cosinter.analysis.equilibrium.lp import KINK_TOLERANCE, LinearProblem, make_problem
+from cosinter.analysis.equilibrium.simplex import Path
+from cosinter.analysis.thermochemistry.functions import FloatArray
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
 
 
-def find_kinks(evaluate: Callable[[float], tuple[float, float]], *, tolerance: float = 1e-3) -> list[float]:
-    """Find all kinks of a convex piecewise linear function on [0, 1], without the ends.
+@dataclass(frozen=True, eq=False)
+class MixingLine:
+    """A mixing line, ready to solve.
 
-    Parameters
+    Attributes
     ----------
-    evaluate : x -> (value, slope of a tangent at x), same energy unit as ``tolerance``
-    tolerance : a meeting point of two tangents within this distance of the function is a kink
+    problem : the linear program
+    first, second : reactants A and B
+    vectors : atoms of A and of B, mol, shape [elements] each
+    gibbs : G of A and of B, J/mol
+    """
 
-    Returns
-    -------
-    Ascending positions. Segments shorter than 1e-6 at the ends, and kinks that bend the function by less than
-    ``tolerance``, are not resolved.
+    problem: LinearProblem
+    first: Phase
+    second: Phase
+    vectors: tuple[FloatArray, FloatArray]
+    gibbs: tuple[float, float]
+
+    def mixture(self, x: float) -> FloatArray:
+        """Atoms of x A + (1 - x) B, mol, shape [elements]."""
+        return x * self.vectors[0] + (1.0 - x) * self.vectors[1]
+
+    def given(self, x: FloatArray) -> FloatArray:
+        """G of the unreacted mixture, J per mole of mixture, same shape as ``x``."""
+        return x * self.gibbs[0] + (1.0 - x) * self.gibbs[1]
+
+    def tangent(self, x: float) -> tuple[float, float]:
+        """dG(x) and a slope of it from the duals, J per mole of mixture."""
+        amounts, potentials, _ = self.problem.solve(self.mixture(x))
+        value = float(self.problem.costs @ amounts - self.given(np.asarray(x)))
+        slope = float(potentials @ (self.vectors[0] - self.vectors[1])) - self.gibbs[0] + self.gibbs[1]
+        return value, slope
+
+    def path(self, *, tolerance: float = KINK_TOLERANCE) -> Path:
+        """G_eq over x with every kink that bends it by more than ``tolerance``, J per mole of atoms.
+
+        Raises
+        ------
+        InputError, ConvergenceError
+            See :meth:`LinearProblem.paths`.
+        """
+        first, second = self.vectors
+        return self.problem.paths(second, first, tolerance=tolerance)[0]
+
+
+def _same(phase: Phase, other: Phase | None, temperature_K: float) -> bool:
+    """Tell whether a reactant is the library's phase of that name, counted per any formula."""
+    if other is None:
+        return False
+    energies = [float(p.gibbs(temperature_K)) / p.atoms for p in (phase, other)]
+    return bool(abs(energies[0] - energies[1]) <= KINK_TOLERANCE)
+
+
+def make_line(
+    first: str | Phase,
+    second: str | Phase,
+    *,
+    library: PhaseLibrary,
+    temperature_K: float,
+    pressures_bar: Mapping[str, float],
+    exclude: Iterable[str] = (),
+) -> MixingLine:
+    """Set up the mixing line of two reactants; names and formulas mean their stable form at ``temperature_K``.
 
     Raises
     ------
-    ConvergenceError
-        More than 400 evaluations were needed, which no piecewise linear function of this size does.
+    InputError, UnknownNameError, CompositionError
+        See :func:`cosinter.analysis.equilibrium.interface.interface_reaction`.
     """
-    left, right = Tangent(INSET, *evaluate(INSET)), Tangent(1.0 - INSET, *evaluate(1.0 - INSET))
-    kinks: list[float] = []
-    stack = [(left, right)]
-    evaluations = 0
-    while stack:
-        low, high = stack.pop()
-        scale = max(1.0, abs(low.slope), abs(high.slope))
-        if high.slope - low.slope <= SLOPE_TOLERANCE * scale:
-            continue
-        x = min(max(low.meets(high), low.position), high.position)
-        evaluations += 1
-        if evaluations > _LARGEST:
-            raise ConvergenceError("the kinks of a mixing line were not found; two phases may be degenerate")
-        value, slope = evaluate(x)
-        touches = value - low.at(x) <= tolerance or value - high.at(x) <= tolerance
-        if touches or x in (low.position, high.position):
-            kinks.append(x)
-            continue
-        middle = Tangent(x, value, slope)
-        stack.extend([(middle, high), (low, middle)])
-    return sorted(kinks)
+    a, b = (
+        library.stable(r, temperature_K=temperature_K) if isinstance(r, str) else r for r in (first, second)
+    )
+    known = {phase.name: phase for phase in library.phases}
+    problem = make_problem(
+        library,
+        {*a.composition, *b.composition},
+        temperature_K=temperature_K,
+        pressures_bar=pressures_bar,
+        exclude=exclude,
+        extra=[phase for phase in (a, b) if not _same(phase, known.get(phase.name), temperature_K)],
+    )
+    return MixingLine(
+        problem=problem,
+        first=a,
+        second=b,
+        vectors=(problem.vector(a.composition), problem.vector(b.composition)),
+        gibbs=(float(a.gibbs(temperature_K)), float(b.gibbs(temperature_K))),
+    )
+
+
+def solve_line(line: MixingLine) -> list[tuple[float, FloatArray]]:
+    """Find every kink of a mixing line, ends included: [(mole fraction of the first, amounts [phases] in mol)].
+
+    Raises
+    ------
+    InputError, ConvergenceError
+        See :meth:`LinearProblem.paths`.
+    """
+    path = line.path()
+    amounts = path.dense(len(line.problem.costs))
+    return list(zip(path.positions.tolist(), amounts, strict=True))

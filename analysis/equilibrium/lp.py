@@ -2,10 +2,10 @@
 
     minimise  sum_j G_j n_j   subject to   sum_j a_ej n_j = b_e  for every element e,   n_j >= 0
 
-Gases whose pressure is given are open: mu = G + R T ln p, and their amount may have either sign. Gases without a
-pressure may form as a pure gas at 1 bar. The duals of the element balances are the chemical potentials of the
-elements, so mu of any formula costs nothing. Columns are counted per mole of atoms; after HiGHS has found the
-basis, amounts and duals are solved again from it, so balances close to round-off.
+Gases whose pressure is given are open: mu = G + R T ln p, and their amount may have either sign (free columns of the
+program, with no separate grand potential). Gases without a pressure may form as a pure gas at 1 bar. The duals of the
+element balances are the chemical potentials of the elements, so mu of any formula costs nothing. Amounts come from the
+basis itself, never from names, so balances close to round-off. Solver: :mod:`cosinter.analysis.equilibrium.simplex`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,30 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.constants import R
+from numpy.typing import ArrayLike, NDArray
+from scipy.constants import Avogadro, R, e
 
+from cosinter.analysis.equilibrium.simplex import (
+    Basis,
+    InfeasibleError,
+    Path,
+    Solution,
+    UnboundedError,
+    minimise,
+    walk,
+)
 from cosinter.analysis.thermochemistry.formulas import parse_formula
 from cosinter.analysis.thermochemistry.functions import FloatArray
 from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
-from cosinter.data.exceptions import CompositionError, ConvergenceError, InputError
+from cosinter.data.exceptions import CompositionError, InputError
 
-#: Energy that one unit of the linear program stands for, J per mole of atoms.
-ENERGY_UNIT = 1e5
 #: Amounts (mole of atoms per mole of atoms of the mixture) below this are absent.
 AMOUNT_TOLERANCE = 1e-9
-_FEASIBILITY = 1e-10
+#: A bend of G along a line by less than 1e-9 eV per atom is no kink; J per mole of atoms.
+KINK_TOLERANCE = 1e-9 * e * Avogadro
+#: Temperatures (K) and pressures (bar) that a request may have.
+TEMPERATURES_K = (250.0, 2500.0)
+HIGHEST_PRESSURE_BAR = 1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +139,89 @@ class LinearProblem:
             raise CompositionError("the composition holds no atoms")
         return vector
 
+    def costs_at(
+        self, temperatures_K: ArrayLike, pressures_bar: Mapping[str, ArrayLike] | None = None
+    ) -> FloatArray:
+        """Costs of the same columns under other conditions, J/mol, shape [conditions, phases].
+
+        Parameters
+        ----------
+        temperatures_K : one, or shape [conditions]
+        pressures_bar : {open gas: one pressure, or shape [conditions]}; as in :attr:`pressures_bar` where left out
+
+        Raises
+        ------
+        InputError
+            A value out of range, or a gas that is not open in this problem.
+        """
+        pressures = dict(self.pressures_bar) | dict(pressures_bar or {})
+        for gas in pressures:
+            if gas not in self.pressures_bar:
+                raise InputError(
+                    f"gas {gas} is not open here; open are {', '.join(self.pressures_bar) or 'none'}"
+                )
+        check_conditions(temperatures_K, pressures)
+        temperature = np.atleast_1d(np.asarray(temperatures_K, dtype=np.float64))
+        different, where = np.unique(temperature, return_inverse=True)
+        costs = self.library.gibbs(different)[where]
+        names = self.library.names
+        for gas, pressure in pressures.items():
+            shift = R * temperature * np.log(np.asarray(pressure, dtype=np.float64))
+            costs = np.repeat(costs, len(shift), axis=0) if len(costs) < len(shift) else costs
+            costs[:, names.index(self.library.gas(gas).name)] += shift
+        return costs
+
+    def minima(
+        self, vectors: FloatArray, *, costs: FloatArray | None = None, start: Basis | None = None
+    ) -> Solution:
+        """Solve for element amounts ``vectors`` (mol, shape [elements] or [lanes, elements]) in one go.
+
+        Parameters
+        ----------
+        costs : other costs than :attr:`costs`, J/mol, shape [phases] or [lanes, phases]
+        start : basis of a similar solution
+
+        Raises
+        ------
+        InputError
+            No phases can make up a composition, or the open gases are not in equilibrium with each other.
+        ConvergenceError
+            The solver's certificate failed.
+        """
+        price = self.costs if costs is None else costs
+        try:
+            return minimise(self.counts, price, vectors, free=self.is_open, start=start)
+        except (InfeasibleError, UnboundedError) as error:
+            raise self._explained(error, vectors) from None
+
+    def paths(
+        self,
+        start: FloatArray,
+        end: FloatArray,
+        *,
+        costs: FloatArray | None = None,
+        tolerance: float = KINK_TOLERANCE,
+        basis: Basis | None = None,
+    ) -> list[Path]:
+        """Find every kink between element amounts ``start`` and ``end`` (mol, shape [elements] or [lanes, elements]).
+
+        Parameters
+        ----------
+        costs : see :meth:`minima`
+        tolerance : smallest change of slope of a kink, J per mole of atoms
+        basis : basis of a similar line at its middle
+
+        Raises
+        ------
+        InputError, ConvergenceError
+            See :meth:`minima`.
+        """
+        price = self.costs if costs is None else costs
+        try:
+            return walk(self.counts, price, start, end, free=self.is_open, tolerance=tolerance, basis=basis)
+        except (InfeasibleError, UnboundedError) as error:
+            raise self._explained(error, 0.5 * (start + end)) from None
+
     def solve(self, vector: FloatArray) -> tuple[FloatArray, FloatArray, bool]:
         """Solve for the element amounts ``vector`` (mol, shape [elements]).
 
@@ -137,97 +231,73 @@ class LinearProblem:
 
         Raises
         ------
-        InputError
-            No phases can make up the composition, or the open gases are not in equilibrium with each other.
-        ConvergenceError
-            The solver gave up, or its basis does not balance.
+        InputError, ConvergenceError
+            See :meth:`minima`.
         """
-        from scipy.optimize import linprog
+        found = self.minima(vector)
+        return found.dense(len(self.costs))[0], found.duals[0], bool(found.unique[0])
 
-        total = float(vector.sum())
-        matrix, cost = self.counts / self.atoms, self.costs / self.atoms / ENERGY_UNIT
-        result = linprog(
-            cost,
-            A_eq=matrix,
-            b_eq=vector / total,
-            bounds=[(None, None) if free else (0.0, None) for free in self.is_open],
-            method="highs",
-            options={
-                "primal_feasibility_tolerance": _FEASIBILITY,
-                "dual_feasibility_tolerance": _FEASIBILITY,
-            },
-        )
-        if result.status in (2, 3, 4):
-            self._explain(vector)
-        if result.status != 0:
-            raise ConvergenceError(
-                f"the equilibrium at {self.temperature_K:g} K was not found: {result.message}"
+    def _explained(self, error: InfeasibleError | UnboundedError, vectors: FloatArray) -> InputError:
+        """Say in the user's words why there is no equilibrium."""
+        gases = ", ".join(self.pressures_bar)
+        if isinstance(error, InfeasibleError):
+            rows = np.atleast_2d(vectors)
+            wanted = rows[min(error.lane, len(rows) - 1)]
+            needed = ", ".join(el for el, amount in zip(self.elements, wanted, strict=True) if amount > 0.0)
+            return CompositionError(
+                f"no combination of the phases in use has the composition asked for (elements {needed})"
             )
-        return self._polish(result.x, result.eqlin.marginals, vector / total, total)
-
-    def _polish(
-        self, guess: FloatArray, duals: FloatArray, target: FloatArray, total: float
-    ) -> tuple[FloatArray, FloatArray, bool]:
-        matrix, cost = self.counts / self.atoms, self.costs / self.atoms
-        basis = np.flatnonzero(self.is_open | (guess > AMOUNT_TOLERANCE))
-        columns = matrix[:, basis]
-        inside = columns.any(axis=1) | (target > 0.0)
-        solution, _, rank, _ = np.linalg.lstsq(columns, target, rcond=None)
-        if np.max(np.abs(columns @ solution - target)) > 1e-10:
-            raise ConvergenceError(
-                f"the equilibrium at {self.temperature_K:g} K does not balance its elements"
-            )
-        amounts = np.zeros_like(guess)
-        amounts[basis] = solution
-        amounts[~self.is_open & (amounts < 0.0)] = 0.0
-        potentials = np.asarray(duals, dtype=np.float64) * ENERGY_UNIT
-        change = np.linalg.lstsq(columns.T, cost[basis] - columns.T @ potentials, rcond=None)[0]
-        return amounts * total / self.atoms, potentials + change, bool(rank >= inside.sum())
-
-    def _explain(self, vector: FloatArray) -> None:
-        """Raise the error that tells why there is no equilibrium, if the reason is the user's."""
-        open_columns = self.counts[:, self.is_open]
-        for j in np.flatnonzero(~self.is_open):
-            amounts, *_ = np.linalg.lstsq(open_columns, self.counts[:, j], rcond=None)
-            if np.max(np.abs(open_columns @ amounts - self.counts[:, j])) > 1e-9:
-                continue
-            if self.costs[j] < amounts @ self.costs[self.is_open] - 1e-3:
-                gases = ", ".join(self.pressures_bar)
-                raise InputError(
-                    f"at the given pressures the open gases ({gases}) would turn into {self.library.names[j]} "
-                    "without end; lower their pressure or leave one of them closed"
-                )
-        if len(self.pressures_bar) > np.linalg.matrix_rank(open_columns):
-            gases = ", ".join(self.pressures_bar)
-            raise InputError(
+        if self.is_open[error.ray]:
+            return InputError(
                 f"the open gases ({gases}) are not in equilibrium with each other; leave one closed"
             )
-        needed = ", ".join(e for e, amount in zip(self.elements, vector, strict=True) if amount > 0.0)
-        raise InputError(
-            f"no combination of the phases in use has the composition asked for (elements {needed})"
+        return InputError(
+            f"at the given pressures the open gases ({gases}) would turn into {self.library.names[error.ray]} "
+            "without end; lower their pressure or leave one of them closed"
         )
 
     def balance_error(self, amounts: FloatArray, vector: FloatArray) -> float:
         """Largest element residual relative to all atoms."""
         return float(np.max(np.abs(self.counts @ amounts - vector)) / vector.sum())
 
-    def warnings(self, amounts: FloatArray) -> tuple[str, ...]:
+    def warnings(self, amounts: NDArray[Any]) -> tuple[str, ...]:
         """Name phases present in ``amounts`` whose data do not cover the temperature."""
         return tuple(
             f"{phase.name} is used at {self.temperature_K:g} K, outside its data "
             f"({phase.range_K[0]:g} to {phase.range_K[1]:g} K)"
-            for phase, amount in zip(self.library.phases, amounts, strict=True)
-            if abs(amount) > 0.0 and not phase.covers(self.temperature_K)
+            for phase in (self.library.phases[j] for j in np.flatnonzero(amounts))
+            if not phase.covers(self.temperature_K)
         )
 
+    def present(self, amounts: FloatArray) -> NDArray[np.intp]:
+        """Columns whose ``amounts`` (mol, shape [phases]) are not zero beside the whole."""
+        atoms = np.abs(amounts * self.atoms)
+        return np.flatnonzero(atoms > AMOUNT_TOLERANCE * atoms.sum())
+
     def named(self, amounts: FloatArray) -> dict[str, float]:
-        """List amounts (mol) that are not zero by phase name; condensed phases first."""
-        scale = float(np.abs(amounts * self.atoms).sum())
-        return {
-            phase.name: float(amount)
-            for phase, amount in zip(self.library.phases, amounts, strict=True)
-            if abs(amount) * phase.atoms > AMOUNT_TOLERANCE * scale
-        }
+        """List amounts (mol) that are not zero by phase name, in the order of the library."""
+        names = self.library.names
+        return {names[j]: float(amounts[j]) for j in self.present(amounts)}
+
+
+def check_conditions(temperatures_K: ArrayLike, pressures_bar: Mapping[str, ArrayLike]) -> None:
+    """Refuse temperatures and pressures (one value or an array each) outside their ranges.
+
+    Raises
+    ------
+    InputError
+        Names the first value that is out of range.
+    """
+    temperatures = np.atleast_1d(np.asarray(temperatures_K, dtype=np.float64))
+    low, high = TEMPERATURES_K
+    for value in temperatures[~((temperatures >= low) & (temperatures <= high))][:1]:
+        raise InputError(f"temperature must lie between {low:g} and {high:g} K; got {value:g} K")
+    for gas, pressure in pressures_bar.items():
+        values = np.atleast_1d(np.asarray(pressure, dtype=np.float64))
+        for value in values[~((values > 0.0) & (values <= HIGHEST_PRESSURE_BAR))][:1]:
+            raise InputError(
+                f"pressure of {gas} must be above 0 and at most {HIGHEST_PRESSURE_BAR:g} bar; got {value:g}"
+            )
 
 
 def make_problem(
@@ -256,11 +326,7 @@ def make_problem(
     UnknownNameError
         No such gas or phase.
     """
-    if not 250.0 <= temperature_K <= 2500.0:
-        raise InputError(f"temperature must lie between 250 and 2500 K; got {temperature_K:g} K")
-    for gas, pressure in pressures_bar.items():
-        if not (np.isfinite(pressure) and 0.0 < pressure <= 1e4):
-            raise InputError(f"pressure of {gas} must be above 0 and at most 1e4 bar; got {pressure:g}")
+    check_conditions(temperature_K, pressures_bar)
     gases = {library.gas(formula).name: pressure for formula, pressure in pressures_bar.items()}
     rows = set(elements).union(*(parse_formula(formula) for formula in pressures_bar))
     used = library.restricted(exclude=exclude).with_phases(*extra).restricted(elements=rows)
@@ -325,7 +391,7 @@ def equilibrium(
     InputError
         A pressure or temperature outside its range, an element without a phase, or open gases that react.
     ConvergenceError
-        The solver gave up.
+        The solver's certificate failed.
 
     >>> from cosinter.analysis.thermochemistry.library import load_library
     >>> result = equilibrium(load_library(), "CoO", temperature_K=900.0, pressures_bar={"O2": 0.21})
@@ -335,7 +401,7 @@ def equilibrium(
     atoms = as_composition(composition, library)
     problem = make_problem(
         library,
-        atoms,
+        [element for element, amount in atoms.items() if amount != 0.0],
         temperature_K=temperature_K,
         pressures_bar=pressures_bar,
         exclude=exclude,
@@ -343,15 +409,14 @@ def equilibrium(
     )
     vector = problem.vector(atoms)
     amounts, potentials, unique = problem.solve(vector)
-    named = problem.named(amounts)
     return Equilibrium(
-        amounts=MappingProxyType(named),
+        amounts=MappingProxyType(problem.named(amounts)),
         gibbs_J=float(problem.costs @ amounts),
         element_potentials=MappingProxyType(dict(zip(problem.elements, potentials.tolist(), strict=True))),
         temperature_K=float(temperature_K),
         pressures_bar=problem.pressures_bar,
         unique=unique,
-        warnings=problem.warnings(np.where([n in named for n in problem.library.names], amounts, 0.0)),
+        warnings=problem.warnings(np.isin(np.arange(amounts.size), problem.present(amounts))),
         library=problem.library,
     )
 

@@ -211,7 +211,7 @@ class Lanes:
     @property
     def artificial(self) -> BoolArray:
         """Basic columns that are artificial, shape [lanes, rows]."""
-        return self.basis >= self.program.matrix.shape[1]
+        return np.greater_equal(self.basis, self.program.matrix.shape[1])
 
     @property
     def free(self) -> BoolArray:

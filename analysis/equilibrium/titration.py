@@ -5,7 +5,8 @@ For solid + n Li2O the free energy of equilibrium g(n) is convex and piecewise l
     mu_Li2O = dg/dn - G_Li2O(s)          J/mol Li2O
 
 is a staircase that rises from step to step up to saturation, where further Li2O stays Li2O (or becomes Li2CO3 or
-LiOH, if CO2 or H2O are open).
+LiOH, if CO2 or H2O are open). Negative n is Li2O given off, down to what the phases in use can spare. The whole
+staircase is one mixing line: t (solid - n0 Li2O) + (1 - t) Li2O holds n = (1 - t) / t - n0 per solid.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.constants import R
 
-from cosinter.analysis.equilibrium.interface import make_line, solve_line
+from cosinter.analysis.equilibrium.line import MixingLine, make_line
+from cosinter.analysis.equilibrium.lp import LinearProblem
+from cosinter.analysis.equilibrium.simplex import minimise
 from cosinter.analysis.thermochemistry.functions import FloatArray
-from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, reaction_uncertainty
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +34,10 @@ class TitrationStep:
 
     Attributes
     ----------
-    li2o_from, li2o_to : mol Li2O per mol solid
+    li2o_from, li2o_to : mol Li2O per mol solid; negative where it is given off
     mu_J_per_mol : potential of Li2O on the plateau relative to Li2O(s)
-    uncertainty_J_per_mol : independent uncertainties of the phases through the reaction of the step, per mol Li2O
+    uncertainty_J_per_mol : uncertainties of the phases through the reaction of the step, what they share cancelling,
+        per mol Li2O
     products_from, products_to : {phase: mol per mol solid} at both ends; open gases released +, taken up -
     """
 
@@ -119,6 +123,47 @@ class TitrationCurve:
         }
 
 
+def _spare(problem: LinearProblem, solid: FloatArray, lithia: FloatArray) -> float:
+    """Largest amount of Li2O that can be taken from one mole of solid, mol: itself a linear program."""
+    counts = np.column_stack([problem.counts, lithia])
+    costs = np.append(np.zeros(len(problem.costs)), -1.0)
+    free = np.append(problem.is_open, False)
+    return float(-minimise(counts, costs, solid, free=free).value[0])
+
+
+def _steps(line: MixingLine, spare: float) -> tuple[list[TitrationStep], FloatArray]:
+    """Plateaus in the order of the titration, and the amounts at their ends, shape [points, phases]."""
+    problem = line.problem
+    solid, lithia = line.vectors
+    poor = np.where(np.abs(rest := solid - spare * lithia) > 1e-9, rest, 0.0)
+    path = problem.paths(lithia, poor)[0]
+    inside = np.flatnonzero(path.positions > 0.0)[::-1]
+    shares = path.positions[inside]
+    uptake = (1.0 - shares) / shares - spare
+    uptake[np.abs(uptake) < 1e-12] = 0.0
+    amounts = path.dense(len(problem.costs))[inside] / shares[:, None]
+    phases = problem.library.phases
+    products = [MappingProxyType(problem.named(n)) for n in amounts]
+    steps = []
+    for i, (low, high) in enumerate(pairwise(uptake.tolist())):
+        change = (amounts[i + 1] - amounts[i]) / (high - low)
+        parts = [(float(change[j]), phases[j]) for j in np.flatnonzero(np.abs(change) > 1e-12)]
+        potentials = path.duals[inside[i] - 1]
+        steps.append(
+            TitrationStep(
+                li2o_from=low,
+                li2o_to=high,
+                mu_J_per_mol=float(potentials @ lithia) - line.gibbs[1],
+                uncertainty_J_per_mol=reaction_uncertainty(
+                    [*parts, (-1.0, line.second)], problem.temperature_K
+                ),
+                products_from=products[i],
+                products_to=products[i + 1],
+            )
+        )
+    return steps, amounts
+
+
 def titration_curve(
     solid: str | Phase,
     *,
@@ -126,6 +171,7 @@ def titration_curve(
     temperature_K: float,
     pressures_bar: Mapping[str, float],
     exclude: Iterable[str] = (),
+    release: bool = False,
 ) -> TitrationCurve:
     """Titrate ``solid`` with Li2O at fixed temperature and open gases.
 
@@ -134,6 +180,7 @@ def titration_curve(
     solid : formula, phase name, alias or Phase, for example ``latp``
     temperature_K, pressures_bar, exclude : see
         :func:`cosinter.analysis.equilibrium.interface.interface_reaction`
+    release : start where the solid has given off all the Li2O it can, not at the solid itself
 
     Raises
     ------
@@ -149,35 +196,14 @@ def titration_curve(
         exclude=exclude,
     )
     problem = line.problem
-    points = [(x, amounts) for x, amounts in reversed(solve_line(line)) if x > 0.0]
-    lithia = line.gibbs[1]
-    uptake = [(1.0 - x) / x for x, _ in points]
-    energy = [float(problem.costs @ amounts) / x for x, amounts in points]
-    products = [{n: v / x for n, v in problem.named(amounts).items()} for x, amounts in points]
-    size = {p.name: float(p.gibbs_uncertainty(temperature_K)) for p in problem.library.phases}
-    size[line.second.name] = float(line.second.gibbs_uncertainty(temperature_K))
-    steps = []
-    for (n0, g0, before), (n1, g1, after) in pairwise(zip(uptake, energy, products, strict=True)):
-        change = {k: (after.get(k, 0.0) - before.get(k, 0.0)) / (n1 - n0) for k in {*before, *after}}
-        change[line.second.name] = change.get(line.second.name, 0.0) - 1.0
-        steps.append(
-            TitrationStep(
-                li2o_from=n0,
-                li2o_to=n1,
-                mu_J_per_mol=(g1 - g0) / (n1 - n0) - lithia,
-                uncertainty_J_per_mol=float(np.sqrt(sum((v * size[k]) ** 2 for k, v in change.items()))),
-                products_from=MappingProxyType(before),
-                products_to=MappingProxyType(after),
-            )
-        )
-    saturated = problem.solve(line.vectors[1])[0]
-    present = np.where(np.max(np.abs([a for _, a in points]), axis=0) > 1e-9, 1.0, 0.0)
+    steps, amounts = _steps(line, _spare(problem, *line.vectors) if release else 0.0)
+    saturated = float(problem.minima(line.vectors[1]).value[0])
     return TitrationCurve(
         solid=line.first,
         steps=tuple(steps),
-        saturation_mu_J_per_mol=float(problem.costs @ saturated) - lithia,
+        saturation_mu_J_per_mol=saturated - line.gibbs[1],
         temperature_K=float(temperature_K),
         pressures_bar=problem.pressures_bar,
-        warnings=problem.warnings(present),
+        warnings=problem.warnings(np.max(np.abs(amounts), axis=0) > 1e-9),
         library=problem.library,
     )

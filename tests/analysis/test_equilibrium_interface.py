@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy.constants import Avogadro, e
 
 from cosinter.analysis.equilibrium.interface import InterfaceReaction, interface_reaction
-from cosinter.analysis.equilibrium.line import find_kinks
+from cosinter.analysis.equilibrium.line import make_line
 from cosinter.analysis.equilibrium.lp import equilibrium
 from cosinter.analysis.thermochemistry.library import PhaseLibrary, load_library
-from cosinter.data.exceptions import ConvergenceError, InputError, UnknownNameError
+from cosinter.data.exceptions import InputError, UnknownNameError
 
 LIBRARY = load_library()
 AIR = {"O2": 0.21}
@@ -28,26 +28,14 @@ def react(first: str, second: str, celsius: float, library: PhaseLibrary = LIBRA
     )
 
 
-def test_kinks_of_a_known_function_are_exact() -> None:
-    lines = [(0.0, -3.0), (-0.4, -1.0), (-0.9, 0.0), (-2.7, 2.0), (-5.0, 4.5)]
-
-    def evaluate(x: float) -> tuple[float, float]:
-        return max((a + b * x, b) for a, b in lines)
-
-    corners = [
-        x for x in ((a - c) / (d - b) for i, (a, b) in enumerate(lines) for c, d in lines[i + 1 :])
-        if 0.0 < x < 1.0 and sum(abs(a + b * x - evaluate(x)[0]) < 1e-12 for a, b in lines) >= 2
-    ]  # fmt: skip
-    np.testing.assert_allclose(find_kinks(evaluate, tolerance=1e-12), sorted(set(corners)), atol=1e-12)
-
-
-def test_straight_line_has_no_kink() -> None:
-    assert find_kinks(lambda x: (3.0 * x, 3.0)) == []
-
-
-def test_curved_function_is_refused() -> None:
-    with pytest.raises(ConvergenceError):
-        find_kinks(lambda x: (1e9 * x**2, 2e9 * x), tolerance=1e-9)
+def test_tangents_of_the_line_touch_the_path() -> None:
+    line = make_line("LiNiO2", "LiTi2(PO4)3", library=LIBRARY, temperature_K=973.15, pressures_bar=AIR)
+    path = line.path()
+    for x in np.linspace(0.013, 0.987, 17):
+        value, slope = line.tangent(float(x))
+        assert path.value(x) - line.given(x) == pytest.approx(value, abs=1e-4)
+        below = value + slope * (path.positions - x)
+        assert np.all(below <= path.values - line.given(path.positions) + 1e-4)
 
 
 @pytest.mark.parametrize(
