@@ -188,9 +188,10 @@ def _cross(program: Program, work: Lanes, leaving: IntArray, stop: FloatArray, b
     """Dual exchange at a stop: the column in row ``leaving`` would turn negative and is replaced."""
     here = np.arange(len(leaving))
     reduced = work.reduced()
-    row = work.inverse[here, leaving] @ program.matrix
+    leaves = work.inverse[here, leaving]
+    row = leaves @ program.matrix
     row *= np.sign(work.levels[here, leaving, 1])[:, None]
-    allowed = row > PIVOT
+    allowed = row > PIVOT * np.maximum(1.0, 0.01 * np.abs(leaves).max(axis=1, keepdims=True))
     if not allowed.any(axis=1).all():
         raise InfeasibleError(int(work.index[np.flatnonzero(~allowed.any(axis=1))[0]]))
     ratio = np.maximum(reduced, 0.0) / np.where(allowed, row, 1.0) * (AMOUNT / program.tolerance)
