@@ -46,8 +46,44 @@ def default_folder(calculator: str) -> Path:
     return energies_folder() / "".join(c if c.isalnum() or c in "._-" else "-" for c in calculator)
 
 
-def energy_plan(calculator: str, crystals: Sequence[str]) -> Plan:
-    """Lay out one stage per crystal, the smallest cell first.
+def wanted_crystals(names: Sequence[str]) -> tuple[str, ...]:
+    """Resolve names of crystals or phases, and add the measured crystals that may anchor them.
+
+    Those are made of the same elements, Li and O; with Ni, Co or Mn also the couples that give the energy of O2.
+
+    Raises
+    ------
+    UnknownNameError
+        Neither a crystal nor a phase with one.
+    """
+    from cosinter.analysis.thermochemistry.energy_tables import rules
+    from cosinter.structures.crystals import crystal, crystal_names, resolve
+
+    asked = [resolve(name) for name in filter(None, (part.strip() for part in names))]
+    if not asked:
+        raise InputError("no crystal is named; give names such as LTP,LiTiOPO4")
+
+    def elements(name: str) -> set[str]:
+        return {element.symbol for element in crystal(name).structure.composition.element_composition}
+
+    allowed = {"Li", "O"}.union(*map(elements, asked))
+    couples = {"Mn", "Co", "O"} if allowed & {"Ni", "Co", "Mn"} else set()
+    return tuple(
+        name
+        for name in crystal_names()
+        if name in asked
+        or (
+            name not in rules()["solutions"]
+            and (elements(name) <= allowed or elements(name) <= couples)
+            and len(elements(name)) > 1
+        )
+    )
+
+
+def energy_plan(calculator: str, crystals: Sequence[str], *, entropies: bool = False) -> Plan:
+    """Lay out one stage per crystal, the smallest cell first; with ``entropies`` one more for its phonons.
+
+    Solutions and elements get no phonons: their entropy is not what a harmonic ordered crystal has, or is measured.
 
     Raises
     ------
@@ -55,26 +91,29 @@ def energy_plan(calculator: str, crystals: Sequence[str]) -> Plan:
         A crystal that is not tabulated.
     """
     from cosinter.analysis.crystal_energies import starting_cell, structure_sha256
+    from cosinter.analysis.thermochemistry.energy_tables import rules
     from cosinter.structures.crystals import resolve
 
     cells = {name: starting_cell(name) for name in dict.fromkeys(map(resolve, crystals))}
     engines = ("ase", *ENGINES.get(calculator, ()))
+    versions = {engine: _version(engine) for engine in (*engines, "phonopy")}
     stages, keys = [], {}
     for name in sorted(cells, key=lambda crystal: len(cells[crystal])):
-        inputs = {"crystal": name, "calculator": calculator, "settings": dict(SETTINGS)}
-        stage = Stage(name=f"energy-{name}", function="energy", inputs=inputs, engines=engines)
-        stages.append(stage)
-        keys[stage.name] = digest(
-            {
-                "method": METHOD,
-                "inputs": inputs,
-                "structure": structure_sha256(cells[name]),
-                "engines": {engine: _version(engine) for engine in engines},
-            }
-        )
-    return Plan(
-        study=f"energies of {len(stages)} crystals with {calculator}", stages=tuple(stages), keys=keys
-    )
+        inputs = {"crystal": name, "calculator": calculator}
+        found = [Stage(f"energy-{name}", "energy", {**inputs, "settings": dict(SETTINGS)}, engines=engines)]
+        if entropies and name not in rules()["solutions"] and len(cells[name].composition.elements) > 1:
+            found.append(Stage(f"entropy-{name}", "entropy", inputs, engines=(*engines, "phonopy")))
+        for stage in found:
+            stages.append(stage)
+            keys[stage.name] = digest(
+                {
+                    "method": METHOD,
+                    "inputs": stage.inputs,
+                    "structure": structure_sha256(cells[name]),
+                    "engines": {engine: versions[engine] for engine in stage.engines},
+                }
+            )
+    return Plan(study=f"{len(cells)} crystals with {calculator}", stages=tuple(stages), keys=keys)
 
 
 def _version(distribution: str) -> str:
@@ -90,6 +129,7 @@ def run_energies(
     crystals: Sequence[str],
     *,
     folder: Path,
+    entropies: bool = False,
     workers: int = 1,
     watch: Watch | None = None,
 ) -> EnergyRun:
@@ -107,20 +147,29 @@ def run_energies(
     """
     import yaml
 
+    from cosinter.analysis.calculators import make_calculator
+    from cosinter.analysis.crystal_energies import CrystalEnergy
     from cosinter.analysis.thermochemistry.energy_tables import make_energy_table
     from cosinter.analysis.thermochemistry.library import load_library
+    from cosinter.structures.crystals import crystal_names
 
-    plan = energy_plan(calculator, crystals)
-    outcome = run_plan(plan, folder, workers=workers, watch=watch)
-    failed = {failure.stage.removeprefix("energy-"): failure.message for failure in outcome.failures}
-    found = read_energies(folder, plan)
-    if not found:
+    make_calculator(calculator)  # an unknown or missing calculator is told before anything starts
+    outcome = run_plan(
+        energy_plan(calculator, crystals, entropies=entropies), folder, workers=workers, watch=watch
+    )
+    failed = {failure.stage: failure.message for failure in outcome.failures}
+    everything = finished(folder, energy_plan(calculator, crystal_names(), entropies=True))
+    energies = [CrystalEnergy.from_dict(data) for data in everything["energy"].values()]
+    if not energies:
         reasons = "; ".join(dict.fromkeys(failed.values())) or "the run was interrupted"
-        raise InputError(f"{calculator} gave no energy of any of {len(plan.stages)} crystals: {reasons}")
-    table = make_energy_table(found, load_library(), failed=failed)
+        raise InputError(f"{calculator} gave no energy of any of {len(crystals)} crystals: {reasons}")
+    table = make_energy_table(energies, load_library(), failed=failed, entropies=everything["entropy"])
     path = folder / f"{default_folder(calculator).name}.yaml"
+    text = yaml.safe_dump(
+        table.content, sort_keys=False, width=120, allow_unicode=True, default_flow_style=None
+    )
     with storage_errors(folder):
-        write_atomically(path, HEADER + yaml.safe_dump(table.content, sort_keys=False, width=130))
+        write_atomically(path, HEADER + text)
     return EnergyRun(outcome, table, path)
 
 
@@ -131,20 +180,32 @@ HEADER = """\
 """
 
 
-def read_energies(folder: Path, plan: Plan) -> list[Any]:
-    """Read the finished crystals of a plan (:class:`cosinter.analysis.crystal_energies.CrystalEnergy`)."""
-    from cosinter.analysis.crystal_energies import CrystalEnergy
-
+def finished(folder: Path, plan: Plan) -> dict[str, dict[str, Any]]:
+    """Read the finished stages of a plan: {"energy" | "entropy": {crystal: result}}."""
     results = Results(folder)
-    return [
-        CrystalEnergy.from_dict(results.read(stage.name, plan.keys[stage.name]).data)
-        for stage in plan.stages
-        if results.is_complete(stage.name, plan.keys[stage.name])
-    ]
+    found: dict[str, dict[str, Any]] = {"energy": {}, "entropy": {}}
+    for stage in plan.stages:
+        if results.is_complete(stage.name, plan.keys[stage.name]):
+            data = results.read(stage.name, plan.keys[stage.name]).data
+            found[stage.function][stage.inputs["crystal"]] = dict(data)
+    return found
 
 
-def user_table(calculator: str) -> EnergyTable | None:
-    """Read the user's own table of ``calculator``; None if there is none.
+def shipped_or_own(calculator: str, folder: Path | None = None) -> EnergyTable:
+    """The table in ``folder`` (the user's own if not given), else the one that ships.
+
+    Raises
+    ------
+    UnknownNameError
+        There is neither.
+    """
+    from cosinter.analysis.thermochemistry.energy_tables import load_energy_table
+
+    return user_table(calculator, folder) or load_energy_table(calculator)
+
+
+def user_table(calculator: str, folder: Path | None = None) -> EnergyTable | None:
+    """Read the table of ``calculator`` in ``folder`` (the user's own if not given); None if there is none.
 
     Raises
     ------
@@ -156,7 +217,7 @@ def user_table(calculator: str) -> EnergyTable | None:
     from cosinter.analysis.thermochemistry.energy_tables import read_energy_table
     from cosinter.data.exceptions import DataError
 
-    path = default_folder(calculator) / f"{default_folder(calculator).name}.yaml"
+    path = (folder or default_folder(calculator)) / f"{default_folder(calculator).name}.yaml"
     if not path.is_file():
         return None
     try:

@@ -140,8 +140,8 @@ class Anchoring:
 
 
 @dataclass(frozen=True)
-class _Reference:
-    """A measured phase with the energy of its crystal, both J/mol of the phase's formula."""
+class Reference:
+    """A measured phase with the energy of its crystal; ``factor`` crystal formulas make one formula of the phase."""
 
     phase: Phase
     computed: ComputedEnergy
@@ -149,10 +149,12 @@ class _Reference:
 
     @property
     def energy(self) -> float:
+        """Energy on the calculator's scale, J/mol of the phase's formula."""
         return self.factor * self.computed.energy_J_per_mol
 
     @property
     def enthalpy(self) -> float:
+        """Measured H298, J/mol of the phase's formula."""
         return float(self.phase.enthalpy(REFERENCE_TEMPERATURE))
 
 
@@ -203,7 +205,7 @@ def anchor(
     library : holds the measured phases; everything else in it is ignored
     rules : the content of ``data/energies/rules.yaml``
     """
-    known = _references(energies, library, rules["crystals"])
+    known = find_references(energies, library, rules=rules)
     refers = {name: ref for name, ref in known.items() if name not in rules["not_references"]}
     costs = rules["costs"]
     couples = [(str(a), str(b)) for a, b in rules["oxygen_couples"]]
@@ -227,21 +229,24 @@ def anchor(
     return Anchoring(anchored, tuple(comparisons), oxygen, errors)
 
 
-def _references(
-    energies: Mapping[str, ComputedEnergy], library: PhaseLibrary, named: Mapping[str, str]
-) -> dict[str, _Reference]:
+def find_references(
+    energies: Mapping[str, ComputedEnergy], library: PhaseLibrary, *, rules: Mapping[str, Any]
+) -> dict[str, Reference]:
+    """Pair every measured solid of ``library`` with the energy of its crystal, by name of the phase."""
     found = {}
     for phase in library.phases:
-        computed = crystal_of(phase, energies, named) if phase.energy_source == "measured" else None
+        computed = (
+            crystal_of(phase, energies, rules["crystals"]) if phase.energy_source == "measured" else None
+        )
         if computed is None or not computed.anchorable:
             continue
         factor = proportionality(phase.composition, parse_formula(computed.formula), tolerance=SAME)
-        found[phase.name] = _Reference(phase, computed, float(factor or 1.0))
+        found[phase.name] = Reference(phase, computed, float(factor or 1.0))
     return found
 
 
 def calibrate_oxygen(
-    references: Mapping[str, _Reference], couples: Iterable[tuple[str, str]]
+    references: Mapping[str, Reference], couples: Iterable[tuple[str, str]]
 ) -> Oxygen | None:
     """Fit E(O2) to measured redox couples a + n O2 -> b; None without two couples at hand.
 
@@ -262,7 +267,7 @@ def calibrate_oxygen(
 
 
 def least_change(
-    target: ComputedEnergy, references: Mapping[str, _Reference], *, costs: Mapping[str, float]
+    target: ComputedEnergy, references: Mapping[str, Reference], *, costs: Mapping[str, float]
 ) -> Reaction | None:
     """Find the reaction of least change from measured phases to ``target`` (module text); None if there is none."""
     from scipy.optimize import linprog
@@ -304,7 +309,7 @@ def _column(energy: ComputedEnergy, rows: list[Any], factor: float) -> Any:
     return np.array([factor * (energy.bridges if r == "bridge" else cations.get(r, 0.0)) for r in rows])
 
 
-def _price(target: ComputedEnergy, reference: _Reference, turnover: float) -> float:
+def _price(target: ComputedEnergy, reference: Reference, turnover: float) -> float:
     heavy = sum(number for (element, _), number in reference.computed.cations.items() if element != "Li")
     near = 1.0 + _distance(target, reference.computed)
     return turnover * reference.factor * heavy + reference.phase.atoms * near
@@ -369,8 +374,8 @@ def classify(energy: ComputedEnergy) -> str:
 
 
 def _compare(
-    reference: _Reference,
-    others: Mapping[str, _Reference],
+    reference: Reference,
+    others: Mapping[str, Reference],
     oxygen: Oxygen | None,
     costs: Mapping[str, float],
     refers: bool,
@@ -398,7 +403,7 @@ def _compare(
     )
 
 
-def _elements(reference: _Reference) -> int:
+def _elements(reference: Reference) -> int:
     return len(reference.phase.composition)
 
 

@@ -8,7 +8,7 @@ energies and reactions, so that a corrected measured value acts on them at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import hypot
@@ -134,9 +134,16 @@ def _read_anchored(name: str, row: Mapping[str, Any]) -> Anchored:
 
 
 def make_energy_table(
-    results: Iterable[CrystalEnergy], library: PhaseLibrary, *, failed: Mapping[str, str] | None = None
+    results: Iterable[CrystalEnergy],
+    library: PhaseLibrary,
+    *,
+    failed: Mapping[str, str] | None = None,
+    entropies: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> EnergyTable:
     """Make a table from relaxed crystals, anchored on the measured phases of ``library``.
+
+    ``failed`` gives the reason for each crystal without a result, ``entropies`` what
+    :func:`cosinter.analysis.crystal_energies.crystal_entropy` gave for each crystal.
 
     Raises
     ------
@@ -144,17 +151,15 @@ def make_energy_table(
         No result at all, or results of several calculators or versions.
     """
     results = sorted(results, key=lambda result: result.crystal)
-    records = {(r.calculator["model"], r.calculator["version"]): r.calculator for r in results}
-    if len(records) != 1:
+    kinds = {(r.calculator["model"], r.calculator["version"], *sorted(r.settings.items())) for r in results}
+    if len(kinds) != 1:
         raise InputError(
-            f"a table of energies holds one version of one calculator, found {sorted(records) or 'none'}"
+            "a table of energies holds one version of one calculator with one choice of settings, "
+            f"found {len(kinds)}"
         )
-    (calculator,) = records.values()
     energies = {result.crystal: _computed(result) for result in results}
     found = anchor(energies, library, rules=rules())
-    return read_energy_table(
-        _content(calculator, results, energies, found, library=library, failed=dict(failed or {}))
-    )
+    return read_energy_table(_content(results, energies, found, library=library, failed=dict(failed or {})))
 
 
 def _computed(result: CrystalEnergy) -> ComputedEnergy:
@@ -172,15 +177,14 @@ def _computed(result: CrystalEnergy) -> ComputedEnergy:
 
 
 def _content(
-    calculator: Mapping[str, Any],
-    results: Iterable[CrystalEnergy],
+    results: Sequence[CrystalEnergy],
     energies: Mapping[str, ComputedEnergy],
     found: Anchoring,
     *,
     library: PhaseLibrary,
     failed: Mapping[str, str],
 ) -> dict[str, Any]:
-    named = rules()["crystals"]
+    named, calculator = rules()["crystals"], results[0].calculator
     references = {}
     for phase in library.phases:
         computed = crystal_of(phase, energies, named) if phase.energy_source == "measured" else None
@@ -197,6 +201,7 @@ def _content(
             "stress": "eV/Å^3",
         },
         "calculator": {key: calculator[key] for key in ("model", "engine", "version", "parameters")},
+        "settings": dict(results[0].settings),
         "energies": {result.crystal: _energy_row(result, energies[result.crystal]) for result in results},
         "failed": dict(failed),
         "references": references,
@@ -246,7 +251,6 @@ def _energy_row(result: CrystalEnergy, energy: ComputedEnergy) -> dict[str, Any]
         "force": round(result.max_force_eV_per_A, 4),
         "stress": round(result.max_stress_eV_per_A3, 6),
         "structure_sha256": result.structure_sha256,
-        "settings": dict(result.settings),
     }
 
 

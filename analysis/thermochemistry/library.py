@@ -180,6 +180,11 @@ class PhaseLibrary:
         return tuple(self._phases)
 
     @property
+    def aliases(self) -> Mapping[str, str]:
+        """Short names in lower case, and the phases or formulas they stand for."""
+        return self._aliases
+
+    @property
     def elements(self) -> tuple[str, ...]:
         """All elements that occur, sorted."""
         return tuple(sorted({element for phase in self.phases for element in phase.composition}))
