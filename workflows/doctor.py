@@ -62,6 +62,8 @@ def examine() -> tuple[Check, ...]:
         _tried("LAMMPS engine", _lammps),
         *(_tried(f"data table {name}", partial(_table, name)) for name in TABLES),
         _tried("gas data (Cantera)", _gases),
+        *_thermochemistry(),
+        _tried("your own phases", _user_phases),
         _write_access(),
         *(_optional(name, extra, use) for name, (extra, use) in OPTIONAL.items()),
     )
@@ -117,6 +119,25 @@ def _gases() -> str:
 
     oxygen = load_library().gas("O2")
     return f"{oxygen.formula} from {oxygen.source}"
+
+
+def _thermochemistry() -> tuple[Check, ...]:
+    """One check per known reaction of the phase library."""
+    from cosinter.analysis.thermochemistry.consistency import check_consistency
+    from cosinter.analysis.thermochemistry.library import load_library
+
+    try:
+        rows = check_consistency(load_library())
+    except CosinterError as error:
+        return (Check("known reactions", False, str(error)),)
+    return tuple(Check(row.name, row.good, row.detail) for row in rows)
+
+
+def _user_phases() -> str:
+    from cosinter.workflows.phase_store import user_phases
+    from cosinter.workflows.user_data import phases_folder
+
+    return f"{len(user_phases())} in {phases_folder()}"
 
 
 def _write_access() -> Check:

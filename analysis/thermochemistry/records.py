@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cosinter.analysis.thermochemistry.functions import (
+    REFERENCE_TEMPERATURE,
     Combination,
     ThermoFunction,
     cp_row,
@@ -18,6 +19,8 @@ from cosinter.analysis.thermochemistry.nasa import nasa_function
 from cosinter.data.exceptions import DataError
 
 KILO = 1e3
+#: Name that Neumann-Kopp sums use for the oxygen of an oxide, see :func:`bound_oxygen`.
+BOUND_OXYGEN = "BoundO"
 #: Who gave the enthalpy, by kind of the record.
 ENERGY_SOURCES: Mapping[str, EnergySource] = {
     "measured": "measured",
@@ -34,6 +37,37 @@ def _source(record: Mapping[str, Any], sources: Mapping[str, str]) -> str:
     return "; ".join(f"{name}: {sources.get(key, key)}" for name, key in value.items())
 
 
+def thermo_function(record: Mapping[str, Any], lookup: Callable[[str], ThermoFunction]) -> ThermoFunction:
+    """H(T) and S(T) of one record with its own numbers; ``lookup`` finds the phases that it refers to by name.
+
+    ``Cp`` segments are integrated from H298 and S298 (kJ/mol, J/mol/K); ``melt_of`` adds a fusion to a solid;
+    ``neumann_kopp`` takes the heat capacity of a sum of phases, and its entropy where S298 is not given.
+    """
+    if "melt_of" in record:
+        fusion = record["fusion"]
+        return make_melt(
+            lookup(record["melt_of"]),
+            melting_K=fusion["T"],
+            fusion_J=fusion["dH"] * KILO,
+            heat_capacity=fusion["Cp"],
+        )
+    if "neumann_kopp" in record:
+        parts = [(float(n), lookup(part)) for part, n in record["neumann_kopp"].items()]
+        return neumann_kopp(parts, enthalpy_298=record["H298"] * KILO, entropy_298=record.get("S298"))
+    segments = [((s["T"][0], s["T"][1]), cp_row(s["coef"])) for s in record["Cp"]]
+    return integrate_heat_capacity(
+        segments,
+        enthalpy_298=record["H298"] * KILO,
+        entropy_298=record["S298"],
+        transitions={t["T"]: t["dH"] * KILO for t in record.get("transitions", [])},
+    )
+
+
+def bound_oxygen(lookup: Callable[[str], ThermoFunction]) -> Combination:
+    """One mole of O in an oxide, for Neumann-Kopp sums: MnO2 minus MnO."""
+    return Combination(((1.0, lookup("MnO2")), (-1.0, lookup("MnO"))))
+
+
 class _Builder:
     """Resolve records that refer to other records; each is built once."""
 
@@ -43,37 +77,28 @@ class _Builder:
 
     def function(self, name: str) -> ThermoFunction:
         if name not in self._built:
-            self._built[name] = self._bound_oxygen() if name == "BoundO" else self._make(self._records[name])
+            self._built[name] = self._make(name)
         return self._built[name]
 
-    def _bound_oxygen(self) -> ThermoFunction:
-        return Combination(((1.0, self.function("MnO2")), (-1.0, self.function("MnO"))))
-
-    def _make(self, record: Mapping[str, Any]) -> ThermoFunction:
+    def _make(self, name: str) -> ThermoFunction:
+        if name == BOUND_OXYGEN:
+            return bound_oxygen(self.function)
+        record = self._records[name]
         if "library" in record:
             return nasa_function(record["file"], tuple(record["species"]))
-        if "melt_of" in record:
-            fusion = record["fusion"]
-            return make_melt(
-                self.function(record["melt_of"]),
-                melting_K=fusion["T"],
-                fusion_J=fusion["dH"] * KILO,
-                heat_capacity=fusion["Cp"],
-            )
-        if "neumann_kopp" in record:
-            parts = [(float(n), self.function(part)) for part, n in record["neumann_kopp"].items()]
-            return neumann_kopp(parts, enthalpy_298=record["H298"] * KILO, entropy_298=record.get("S298"))
-        segments = [((s["T"][0], s["T"][1]), cp_row(s["coef"])) for s in record["Cp"]]
-        return integrate_heat_capacity(
-            segments,
-            enthalpy_298=record["H298"] * KILO,
-            entropy_298=record["S298"],
-            transitions={t["T"]: t["dH"] * KILO for t in record.get("transitions", [])},
-        )
+        return thermo_function(record, self.function)
+
+
+def data_range(given: Sequence[float] | None, function: ThermoFunction) -> tuple[float, float]:
+    """Temperatures the data hold for, K: as given, else those of the function.
+
+    NASA polynomials are written from 300 K though their tables begin at 298.15 K; such a range begins at 298.15 K.
+    """
+    low, high = given or function.limits
+    return (REFERENCE_TEMPERATURE if REFERENCE_TEMPERATURE < low <= 300.0 else float(low)), float(high)
 
 
 def _phase(name: str, record: Mapping[str, Any], function: ThermoFunction, source: str) -> Phase:
-    limits = record.get("range_K", function.limits)
     return Phase(
         name=name,
         formula=record["formula"],
@@ -83,7 +108,7 @@ def _phase(name: str, record: Mapping[str, Any], function: ThermoFunction, sourc
         entropy_uncertainty_J_per_mol_K=record["uncertainty"]["S298"],
         source=source,
         kind=record["kind"],
-        range_K=(float(limits[0]), float(limits[1])),
+        range_K=data_range(record.get("range_K"), function),
         note=record.get("note", ""),
         energy_source=ENERGY_SOURCES[record["kind"]],
         thermal_source="neumann_kopp" if "neumann_kopp" in record else "measured",
@@ -112,3 +137,9 @@ def phases_from_table(table: Mapping[str, Any]) -> list[Phase]:
             f"data table thermochemistry.yaml is damaged ({error!r}); reinstall cosinter"
         ) from error
     return phases
+
+
+def alternatives(name: str, table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Other assessments kept beside phase ``name`` of ``table``, each with its source written out; never calculated with."""
+    rows = table["phases"].get(name, {}).get("alternatives", [])
+    return [{**row, "source": table["sources"].get(row["source"], row["source"])} for row in rows]

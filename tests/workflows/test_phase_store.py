@@ -1,0 +1,167 @@
+"""The user's own phases on disk, and the commands about the library."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from cosinter.analysis.thermochemistry.library import load_library
+from cosinter.data.exceptions import InputError, UnknownNameError
+from cosinter.workflows import phase_store
+from cosinter.workflows.cli_phases import app
+from cosinter.workflows.doctor import examine
+
+RECORD = """\
+name: Co2TiO4
+formula: Co2TiO4
+kind: assumed
+H298: -1432.0
+neumann_kopp: {CoO: 2, TiO2_rutile: 1}
+uncertainty: {H298: 8.0, S298: 5.0}
+source: made up for this test
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder of its own for each test."""
+    monkeypatch.setenv("COSINTER_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file with one good phase."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(RECORD, encoding="utf-8")
+    return path
+
+
+def run(*arguments: str | Path) -> str:
+    answer = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert answer.exit_code == 0
+    return answer.stdout
+
+
+def test_a_phase_is_added_used_and_taken_back(file: Path, home: Path) -> None:
+    assert phase_store.user_phases() == ()
+    told = run("add", file)
+    assert "added Co2TiO4" in told
+    assert "above 1 CoO + 1 CoTiO3" in told
+    assert [phase.name for phase in phase_store.user_phases()] == ["Co2TiO4"]
+    assert "Co2TiO4" in phase_store.full_library()
+    assert "Co2TiO4" not in load_library()
+    assert (home / "phases" / "Co2TiO4.yaml").is_file()
+    assert json.loads(run("remove", "co2tio4", "--json")) == {"removed": "Co2TiO4"}
+    assert phase_store.user_phases() == ()
+
+
+def test_several_phases_are_stored_or_none(tmp_path: Path, home: Path) -> None:
+    record = {key: value for key, value in yaml.safe_load(RECORD).items() if key != "name"}
+    path = tmp_path / "two.yaml"
+    path.write_text(json.dumps({"phases": {"a": record, "b": {**record, "H298": -1400.0}}}))
+    phase_store.add_phases(path)
+    assert set(phase_store.stored_files()) == {"a", "b"}
+    path.write_text(json.dumps({"phases": {"c": {**record, "H298": -1390.0}, "B": record}}))
+    with pytest.raises(InputError, match="a phase named b is already"):
+        phase_store.add_phases(path)
+    assert set(phase_store.stored_files()) == {"a", "b"}
+
+
+BROKEN = {
+    "cut off": ("name: [Co2", "not valid YAML"),
+    "a list": ("- 1\n", "is a mapping"),
+    "key twice": (RECORD + "H298: -1.0\n", "'H298' is given twice"),
+    "alias": ("a: &x 1\nb: *x\n", "aliases are not read"),
+    "python": ("!!python/object/apply:os.system [ls]\n", "not valid YAML"),
+    "several keys": ("phases: {a: {}}\nname: b\n", "must be the only key"),
+    "own name": ("phases: {a: {name: b}}\n", "without its own name"),
+    "not a record": ("phases: {a: 1}\n", "must be a record"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_is_one_sentence_and_stores_nothing(name: str, tmp_path: Path, home: Path) -> None:
+    text, part = BROKEN[name]
+    path = tmp_path / "broken.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        phase_store.add_phases(path)
+    assert part in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not home.exists()
+
+
+def test_files_that_are_no_text_or_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"\xff\xfe")
+    for wrong in (path, tmp_path / "none.yaml", tmp_path):
+        with pytest.raises(InputError, match=str(wrong.name)):
+            phase_store.add_phases(wrong)
+    path.write_bytes(b"#" * (phase_store.MAX_BYTES + 1))
+    with pytest.raises(InputError, match="too many"):
+        phase_store.add_phases(path)
+
+
+def test_only_phases_of_the_user_are_removed(file: Path) -> None:
+    phase_store.add_phases(file)
+    with pytest.raises(UnknownNameError, match="phase of yours 'CoO'"):
+        phase_store.remove_phase("CoO")
+
+
+def test_a_stored_phase_that_was_damaged_is_named_and_can_be_removed(file: Path, home: Path) -> None:
+    phase_store.add_phases(file)
+    (home / "phases" / "Co2TiO4.yaml").write_text("H298: 1\n")
+    with pytest.raises(InputError, match=r"Co2TiO4\.yaml"):
+        phase_store.user_phases()
+    assert next(check for check in examine() if check.name == "your own phases").good is False
+    run("remove", "Co2TiO4")
+    assert phase_store.user_phases() == ()
+
+
+def test_list_and_show_speak_json() -> None:
+    listed = json.loads(run("list", "--elements", "Li,Ti,O", "--state", "s", "--json"))
+    assert "Li2TiO3" in listed
+    assert "O2(g)" not in listed
+    assert "NiO" not in listed
+    assert listed["Li4TiO4"]["thermal_source"] == "neumann_kopp"
+    forms = json.loads(run("show", "AlOOH", "--json"))
+    assert [form["name"] for form in forms] == ["AlOOH_diaspore", "AlOOH_boehmite"]
+    lithia = json.loads(run("show", "Li2O", "--json"))[0]
+    assert lithia["table"][0]["temperature_C"] == 25.0
+    assert lithia["table"][0]["inside_range"]
+    assert lithia["table"][0]["G_kJ_per_mol"] == pytest.approx(-598.7 - 298.15 * 0.03793, abs=0.05)
+    assert lithia["alternatives"][0]["H298"] == -597.9
+
+
+def test_tables_on_the_screen_name_sources_and_extrapolation() -> None:
+    assert "Ni2P" in run("list", "--elements", "Ni,P")
+    shown = run("show", "LiPO3")
+    assert "source:" in shown
+    assert "extrapolated" in shown
+    assert "other assessment" in shown
+    assert "(LiOH)2(g)" in run("show", "(LiOH)2(g)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("list", "--elements", "Li,Xx"), "'Xx' is not an element"),
+        (("list", "--state", "q"), "must be s, l or g"),
+    ],
+)
+def test_wrong_filters_are_refused(arguments: tuple[str, ...], part: str) -> None:
+    with pytest.raises(InputError, match=part):
+        run(*arguments)
+
+
+def test_check_and_doctor_show_the_known_reactions() -> None:
+    content = json.loads(run("check", "--json"))
+    assert all(row["good"] for row in content["consistency"])
+    assert len(content["decompositions"]) >= 6
+    names = {check.name for check in examine()}
+    assert {"LiOH melts", "formation of Li2CO3", "your own phases"} <= names
