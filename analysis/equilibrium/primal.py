@@ -149,11 +149,30 @@ def _last_phase(program: Program, state: Lanes, lanes: IntArray) -> int:
     for _ in range(4):
         pivots += (count := _descend(program, part, np.arange(lanes.size), phase="last"))
         part.refresh()
-        if not count or float(part.reduced().min()) >= -program.tolerance:
+        if not count:
             break
+    pivots += _repair(part)
     certify(program, part)
     state.costs, state.penalty = program.costs_of(state.index), 0.0
     state.put(lanes, part)
+    return pivots
+
+
+def _repair(state: Lanes) -> int:
+    """Dual steps for amounts that round-off, or a right-hand side not quite on its tie line, left below zero."""
+    pivots = 0
+    closed = np.zeros(len(state.index), dtype=np.bool_)
+    for attempt in range(2 * STALL):
+        level = np.where(state.free | state.artificial, 0.0, state.levels[:, :, 0])
+        leaving = np.argmin(level, axis=1)
+        lanes = np.flatnonzero((level.min(axis=1) < -AMOUNT) & ~closed)
+        if not lanes.size:
+            break
+        bland = np.full(lanes.size, attempt > STALL)
+        closed[lanes[state.drop(lanes, leaving[lanes], np.full(lanes.size, -1.0), bland)]] = True
+        pivots += lanes.size
+    if pivots:
+        state.refresh()
     return pivots
 
 
@@ -175,9 +194,9 @@ def certify(program: Program, state: Lanes) -> None:
     level = state.levels[:, :, 0]
     basic = program.extended[state.basis]
     residual = np.abs(np.einsum("ki,kij->kj", level, basic) - state.vectors[:, :, 0]).max()
-    lowest = np.where(state.free, 0.0, level).min()
+    lowest = np.where(state.free | state.artificial, 0.0, level).min()
     kept = _artificial_amount(state).max()
-    if reduced.min() < -1e3 * program.tolerance or residual > AMOUNT or lowest < -AMOUNT or kept > FEASIBLE:
+    if reduced.min() < -1e3 * program.tolerance or residual > AMOUNT or lowest < -FEASIBLE or kept > FEASIBLE:
         raise ConvergenceError(
             f"the linear program was not solved to precision: reduced cost {reduced.min():.1e}, "
             f"balance {residual:.1e}, lowest amount {lowest:.1e}"
@@ -227,7 +246,8 @@ def _step(
     column = work.column(live, entering)
     level = np.maximum(work.levels[live, :, 0], 0.0)
     fixed = work.artificial[live] if phase == "last" else np.zeros(column.shape, dtype=np.bool_)
-    allowed = np.where(fixed, np.abs(column) > PIVOT, (column > PIVOT) & ~work.free[live])
+    least = work.least_pivot(live, slice(None))
+    allowed = np.where(fixed, np.abs(column) > least, (column > least) & ~work.free[live])
     ratio = np.where(fixed, 0.0, level / np.where(allowed, column, 1.0))
     ends = allowed.any(axis=1)
     if not ends.all():

@@ -25,10 +25,13 @@ BoolArray = NDArray[np.bool_]
 
 #: Reduced costs above -PRICE times the largest cost count as zero.
 PRICE = 1e-12
-#: Entries of a column or row of the tableau below this cannot be pivots.
+#: Entries of a column or row of the tableau below this, times a hundredth of the largest entry of their rows of the
+#: inverse where that is above one, cannot be pivots: they may be round-off.
 PIVOT = 1e-9
 #: Amounts (of a right-hand side that sums to one) within this of zero are equal to zero.
 AMOUNT = 1e-12
+#: Ratios closer than this are tied.
+TIE = 1e-13
 #: Artificial amounts above this mean that no columns can make up the right-hand side.
 FEASIBLE = 1e-10
 #: Bases are inverted afresh after this many rounds.
@@ -256,6 +259,10 @@ class Lanes:
         columns = self.program.extended[entering]
         return np.asarray(np.einsum("kij,kj->ki", self.inverse[lanes], columns))
 
+    def least_pivot(self, lanes: IntArray, rows: IntArray | slice) -> FloatArray:
+        """Smallest trustworthy pivot in ``rows`` of the lanes, shape [lanes] or [lanes, rows]."""
+        return PIVOT * np.maximum(1.0, 0.01 * np.abs(self.inverse[lanes, rows]).max(axis=-1))
+
     def exchange(
         self, lanes: IntArray, leaving: IntArray, entering: IntArray, column: FloatArray, gain: FloatArray
     ) -> None:
@@ -271,6 +278,35 @@ class Lanes:
         self.duals[lanes] += gain[:, None] * row
         self.basis[lanes, leaving] = entering
 
+    def drop(self, lanes: IntArray, leaving: IntArray, sign: FloatArray, bland: BoolArray) -> IntArray:
+        """Dual exchange: the column at row ``leaving`` leaves, and the reduced costs stay positive.
+
+        Parameters
+        ----------
+        sign : -1 where the leaving amount is (or turns) negative, +1 where positive, shape [lanes]
+
+        Returns
+        -------
+        Positions in ``lanes`` where no column can take the place: their right-hand sides are out of reach.
+        """
+        reduced = self.costs_in(lanes) - self.duals[lanes] @ self.program.matrix
+        row = self.inverse[lanes, leaving] @ self.program.matrix
+        row *= sign[:, None]
+        allowed = row > self.least_pivot(lanes, leaving)[:, None]
+        ratio = np.maximum(reduced, 0.0) / np.where(allowed, row, 1.0) * (TIE / self.program.tolerance)
+        order = np.broadcast_to(np.arange(row.shape[1]), row.shape)
+        entering = choose(allowed, ratio, row, order, bland)
+        possible = allowed.any(axis=1)
+        there = np.flatnonzero(possible)
+        lane, column = lanes[there], entering[there]
+        gain = reduced[there, column]
+        self.exchange(lane, leaving[there], column, self.column(lane, column), gain)
+        return np.flatnonzero(~possible)
+
+    def costs_in(self, lanes: IntArray) -> FloatArray:
+        """Costs of some of these lanes, shape [lanes or 1, columns]."""
+        return self.costs if len(self.costs) == 1 else self.costs[lanes]
+
 
 def choose(
     allowed: BoolArray, ratio: FloatArray, size: FloatArray, order: IntArray, bland: BoolArray
@@ -280,7 +316,7 @@ def choose(
     ``allowed``, ``ratio``, ``size`` and ``order`` have shape [lanes, candidates], ``bland`` [lanes].
     """
     least = np.where(allowed, ratio, np.inf).min(axis=1, keepdims=True)
-    tied = allowed & (ratio <= least + AMOUNT)
+    tied = allowed & (ratio <= least + TIE)
     best = np.argmax(np.where(tied, size, -1.0), axis=1)
     if bland.any():
         lowest = np.argmin(np.where(tied, order, np.iinfo(np.intp).max), axis=1)

@@ -19,7 +19,6 @@ import numpy as np
 from cosinter.analysis.equilibrium.primal import certify, solve
 from cosinter.analysis.equilibrium.tableau import (
     AMOUNT,
-    PIVOT,
     REFRESH,
     STALL,
     BoolArray,
@@ -33,6 +32,7 @@ from cosinter.analysis.equilibrium.tableau import (
     scatter,
 )
 from cosinter.analysis.thermochemistry.functions import FloatArray
+from cosinter.data.exceptions import ConvergenceError
 
 if TYPE_CHECKING:
     from cosinter.analysis.equilibrium.simplex import Basis
@@ -132,13 +132,20 @@ def walk(
     for block in program.blocks(2):
         begin = None if basis is None else np.broadcast_to(basis.columns, program.rhs.shape)[block]
         state, pivots = solve(program, block, begin)
-        trail, steps = _both_ways(program, state, change[block] / program.scales[block, None])
+        aim = change[block] / program.scales[block, None]
+        try:
+            trail, steps = _both_ways(program, state, aim, REFRESH)
+        except ConvergenceError:
+            trail, steps = _both_ways(program, state, aim, 1)
         paths += _paths(program, block, change[block], trail, tolerance, (pivots + steps) // len(block))
     return paths
 
 
-def _both_ways(program: Program, state: Lanes, change: FloatArray) -> tuple[_Trail, int]:
-    """Walk from t = 1/2 to both ends; lane i goes up as lane i and down as lane i + lanes."""
+def _both_ways(program: Program, state: Lanes, change: FloatArray, refresh: int) -> tuple[_Trail, int]:
+    """Walk from t = 1/2 to both ends, with fresh inverses every ``refresh`` rounds.
+
+    Lane i goes up as lane i and down as lane i + lanes.
+    """
     count = len(state.index)
     work = state.take(np.tile(np.arange(count), 2))
     heading = np.repeat([1.0, -1.0], count)
@@ -162,10 +169,13 @@ def _both_ways(program: Program, state: Lanes, change: FloatArray) -> tuple[_Tra
         if not ids.size:
             break
         stalled = np.where(stop - travelled > AMOUNT, 0, stalled + 1)
-        _cross(program, work, leaving, stop, stalled > STALL)
+        here = np.arange(ids.size)
+        lost = work.drop(here, leaving, np.sign(work.levels[here, leaving, 1]), stalled > STALL)
+        if lost.size:
+            raise InfeasibleError(int(work.index[lost[0]]))
         travelled, pivots, rounds = stop, pivots + ids.size, rounds + 1
         check_rounds(rounds)
-        if rounds % REFRESH == 0:
+        if rounds % refresh == 0:
             work.refresh()
     trail.spans = [0.5 + heading[i][:, None] * s for i, s in zip(trail.lanes, trail.spans, strict=True)]
     trail.lanes = [i % count for i in trail.lanes]
@@ -182,23 +192,6 @@ def _next_stop(work: Lanes, travelled: FloatArray, bland: BoolArray) -> tuple[Fl
     leaving = choose(falls, ratio, np.abs(slope), work.basis, bland)
     stop = np.where(falls.any(axis=1), ratio[np.arange(len(leaving)), leaving], np.inf)
     return stop, leaving
-
-
-def _cross(program: Program, work: Lanes, leaving: IntArray, stop: FloatArray, bland: BoolArray) -> None:
-    """Dual exchange at a stop: the column in row ``leaving`` would turn negative and is replaced."""
-    here = np.arange(len(leaving))
-    reduced = work.reduced()
-    leaves = work.inverse[here, leaving]
-    row = leaves @ program.matrix
-    row *= np.sign(work.levels[here, leaving, 1])[:, None]
-    allowed = row > PIVOT * np.maximum(1.0, 0.01 * np.abs(leaves).max(axis=1, keepdims=True))
-    if not allowed.any(axis=1).all():
-        raise InfeasibleError(int(work.index[np.flatnonzero(~allowed.any(axis=1))[0]]))
-    ratio = np.maximum(reduced, 0.0) / np.where(allowed, row, 1.0) * (AMOUNT / program.tolerance)
-    order = np.broadcast_to(np.arange(row.shape[1]), row.shape)
-    entering = choose(allowed, ratio, row, order, bland)
-    gain = reduced[here, entering]
-    work.exchange(here, leaving, entering, work.column(here, entering), gain)
 
 
 def _certify_end(program: Program, work: Lanes, ended: IntArray) -> None:

@@ -1,0 +1,72 @@
+"""Bridge to pymatgen: its entries in, its conventions of kinks out.
+
+pymatgen gives a kink as (x, energy) with ``norm=True``: x is the fraction of all atoms that come from the first
+reactant, the energy is in eV per atom, of the elements without reservoir only where elements are open; with
+``norm=False``: x is the mole fraction and the energy is per x first + (1 - x) second. Its energies count from the
+lowest entry of each reactant (``use_hull_energy=False``; our totals) or from the reactants' own equilibria
+(``use_hull_energy=True``, and the default with open elements; our mutual energies).
+
+Nothing here imports pymatgen: an entry is anything with ``composition``, ``energy`` and ``name``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from cosinter.analysis.equilibrium.entry_table import EntryTable, InterfaceProfile
+from cosinter.data.exceptions import InputError
+
+
+class Entry(Protocol):
+    """What is needed of a pymatgen entry."""
+
+    @property
+    def composition(self) -> Any:
+        """Composition with ``get_el_amt_dict()``."""
+
+    @property
+    def energy(self) -> float:
+        """Corrected energy of the composition, eV."""
+
+    @property
+    def name(self) -> str:
+        """Label."""
+
+
+def from_pymatgen(entries: Iterable[Entry]) -> EntryTable:
+    """Convert PDEntry, ComputedEntry or alike, corrections included, into arrays (eV); all entries are kept.
+
+    Raises
+    ------
+    InputError
+        There is no entry, or an energy is not a finite number.
+    """
+    listed = list(entries)
+    if not listed:
+        raise InputError("there must be at least one entry")
+    amounts: list[Mapping[str, float]] = [entry.composition.get_el_amt_dict() for entry in listed]
+    elements = tuple(sorted({element for one in amounts for element in one}))
+    row = {element: i for i, element in enumerate(elements)}
+    counts = np.zeros((len(elements), len(listed)))
+    for j, one in enumerate(amounts):
+        for element, amount in one.items():
+            counts[row[element], j] = amount
+    energies = np.asarray([[entry.energy for entry in listed]], dtype=np.float64)
+    return EntryTable(tuple(entry.name for entry in listed), elements, counts, energies)
+
+
+def pymatgen_kinks(
+    profile: InterfaceProfile, *, norm: bool = True, mutual: bool = False
+) -> list[tuple[float, float]]:
+    """List the kinks of ``profile`` as pymatgen's ``get_kinks`` gives them: [(x, energy)], x ascending.
+
+    ``mutual`` is pymatgen's ``use_hull_energy=True`` (closed) or ``include_no_mixing_energy=False`` (open).
+    """
+    if not norm:
+        energies = profile.mutual if mutual else profile.totals
+        return list(zip(profile.mole.tolist(), energies.tolist(), strict=True))
+    energies = profile.per_closed_atom(mutual=mutual)
+    return list(zip(profile.atomic.tolist(), energies.tolist(), strict=True))
