@@ -162,7 +162,12 @@ class PhaseLibrary:
     """
 
     def __init__(self, phases: Iterable[Phase], *, aliases: Mapping[str, str] | None = None) -> None:
-        self._phases = MappingProxyType({phase.name: phase for phase in phases})
+        named: dict[str, Phase] = {}
+        for phase in phases:
+            if phase.name in named:
+                raise InputError(f"two phases are named {phase.name}; every phase needs a name of its own")
+            named[phase.name] = phase
+        self._phases = MappingProxyType(named)
         self._aliases = MappingProxyType(dict(aliases or {}))
         self._lower = {name.lower(): name for name in self._phases}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import hypot
 from typing import Any
 
 from cosinter.analysis.thermochemistry.functions import (
@@ -98,14 +99,32 @@ def data_range(given: Sequence[float] | None, function: ThermoFunction) -> tuple
     return (REFERENCE_TEMPERATURE if REFERENCE_TEMPERATURE < low <= 300.0 else float(low)), float(high)
 
 
-def _phase(name: str, record: Mapping[str, Any], function: ThermoFunction, source: str) -> Phase:
+def _errors(name: str, records: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Sources of error of a record: its own, and n times those of the phases that it ``shares`` errors with."""
+    own = records[name]["uncertainty"]
+    total = {name: (own["H298"] * KILO, float(own["S298"]))}
+    for other, amount in records[name].get("shares", {}).items():
+        for source, (enthalpy, entropy) in _errors(other, records).items():
+            before = total.get(source, (0.0, 0.0))
+            total[source] = (before[0] + amount * enthalpy, before[1] + amount * entropy)
+    return total
+
+
+def _phase(
+    name: str,
+    record: Mapping[str, Any],
+    function: ThermoFunction,
+    source: str,
+    errors: Mapping[str, tuple[float, float]],
+) -> Phase:
     return Phase(
         name=name,
         formula=record["formula"],
         state=record["state"],
         function=function,
-        uncertainty_J_per_mol=record["uncertainty"]["H298"] * KILO,
-        entropy_uncertainty_J_per_mol_K=record["uncertainty"]["S298"],
+        uncertainty_J_per_mol=hypot(*(enthalpy for enthalpy, _ in errors.values())),
+        entropy_uncertainty_J_per_mol_K=hypot(*(entropy for _, entropy in errors.values())),
+        errors=errors,
         source=source,
         kind=record["kind"],
         range_K=data_range(record.get("range_K"), function),
@@ -128,10 +147,14 @@ def phases_from_table(table: Mapping[str, Any]) -> list[Phase]:
     phases = []
     try:
         for name, record in table["phases"].items():
-            phases.append(_phase(name, record, builder.function(name), _source(record, sources)))
+            errors = _errors(name, table["phases"])
+            phases.append(_phase(name, record, builder.function(name), _source(record, sources), errors))
         for formula, record in table["gases"].items():
             function = nasa_function(record["file"], tuple(record["species"]))
-            phases.append(_phase(f"{formula}(g)", record, function, _source(record, sources)))
+            name = f"{formula}(g)"
+            phases.append(
+                _phase(name, record, function, _source(record, sources), _errors(name, {name: record}))
+            )
     except (KeyError, TypeError, IndexError) as error:
         raise DataError(
             f"data table thermochemistry.yaml is damaged ({error!r}); reinstall cosinter"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 from itertools import pairwise
+from math import hypot
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cosinter.analysis.parameters import Kind
 from cosinter.analysis.thermochemistry.formulas import molar_mass, parse_formula, proportionality
 from cosinter.analysis.thermochemistry.functions import REFERENCE_TEMPERATURE, ThermoFunction
-from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, combined_errors
 from cosinter.analysis.thermochemistry.records import (
     BOUND_OXYGEN,
     KILO,
@@ -76,6 +77,7 @@ class PhaseRecord(_Section):
     Cp: Annotated[list[HeatCapacity], Field(min_length=1)] | None = None
     neumann_kopp: Annotated[dict[str, Number], Field(min_length=1)] | None = None
     transitions: list[Transition] = []
+    shares: dict[str, Number] = {}
     uncertainty: Uncertainty
     range_K: tuple[Kelvin, Kelvin] | None = None
     source: Annotated[str, Field(min_length=3)]
@@ -107,13 +109,16 @@ def make_phase(content: Mapping[str, Any], *, library: PhaseLibrary, origin: str
     low, high = data_range(record.range_K, function)
     if not low <= REFERENCE_TEMPERATURE < high:
         raise InputError(f"{origin}: range_K {low:g} to {high:g} K must begin at 298.15 K or below and rise")
+    own = (record.uncertainty.H298 * KILO, record.uncertainty.S298)
+    errors = combined_errors([(n, library.phase(other)) for other, n in record.shares.items()]) | {name: own}
     phase = Phase(
         name=name,
         formula=record.formula,
         state=record.state,
         function=function,
-        uncertainty_J_per_mol=record.uncertainty.H298 * KILO,
-        entropy_uncertainty_J_per_mol_K=record.uncertainty.S298,
+        uncertainty_J_per_mol=hypot(*(enthalpy for enthalpy, _ in errors.values())),
+        entropy_uncertainty_J_per_mol_K=hypot(*(entropy for _, entropy in errors.values())),
+        errors=errors,
         source=record.source,
         kind=record.kind,
         range_K=(low, high),

@@ -11,7 +11,7 @@ from scipy.constants import N_A, e
 from cosinter.analysis.equilibrium.lp import equilibrium
 from cosinter.analysis.thermochemistry.consistency import check_consistency, decomposition_temperatures
 from cosinter.analysis.thermochemistry.functions import Combination
-from cosinter.analysis.thermochemistry.library import PhaseLibrary, load_library
+from cosinter.analysis.thermochemistry.library import PhaseLibrary, load_library, reaction_uncertainty
 from cosinter.data.exceptions import UnknownNameError
 from cosinter.data.tables import load_table
 
@@ -150,3 +150,25 @@ def test_no_new_phase_enters_the_air_line_of_the_cathode_and_the_electrolyte() -
                 pressures_bar={"O2": 0.21, "CO2": 4e-4, "H2O": 0.01},
             )
             assert not rare & set(found.amounts)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "temperature", "largest"),
+    [
+        ("LiOH_l", "LiOH_s", 744.3, 500.0),
+        ("Li2CO3_l", "Li2CO3_s", 1005.0, 900.0),
+        ("Li2CO3_l", "NiO", 1005.0, 1e5),
+    ],
+)
+def test_a_melt_errs_with_its_solid(first: str, second: str, temperature: float, largest: float) -> None:
+    parts = [(1.0, LIBRARY.phase(first)), (-1.0, LIBRARY.phase(second))]
+    together = reaction_uncertainty(parts, temperature)
+    alone = np.hypot(*(float(phase.gibbs_uncertainty(temperature)) for _, phase in parts))
+    assert together < largest
+    assert together == pytest.approx(alone) if second == "NiO" else together < 0.5 * alone
+
+
+def test_what_a_record_shares_cancels_in_the_reaction_it_was_measured_with() -> None:
+    hydroxide = [(1.0, LIBRARY.phase("Co(OH)2")), (-1.0, LIBRARY.phase("CoO"))]
+    assert reaction_uncertainty(hydroxide, 298.15) == pytest.approx(3000.0)
+    assert LIBRARY.phase("Co(OH)2").uncertainty_J_per_mol == pytest.approx(np.hypot(3000.0, 600.0))

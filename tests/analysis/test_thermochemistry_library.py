@@ -320,6 +320,11 @@ def test_library_is_never_changed_in_place() -> None:
     assert isinstance(larger, PhaseLibrary)
 
 
+def test_two_phases_of_one_name_are_refused() -> None:
+    with pytest.raises(InputError, match="two phases are named NiO"):
+        PhaseLibrary([LIBRARY.phase("NiO"), LIBRARY.phase("CoO"), LIBRARY.phase("NiO")])
+
+
 def test_phases_know_their_range() -> None:
     lipo3 = LIBRARY.phase("LiPO3")
     assert lipo3.covers(298.15)

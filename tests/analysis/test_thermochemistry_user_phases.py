@@ -72,6 +72,7 @@ def test_records_of_the_package_could_have_been_written_by_a_user() -> None:
         phase = make_phase({**record, "name": name, "source": "copied"}, library=others, origin="copy")
         grid = np.linspace(298.15, 900.0, 9)
         np.testing.assert_allclose(phase.gibbs(grid), LIBRARY.phase(name).gibbs(grid), rtol=1e-12)
+        assert phase.errors == LIBRARY.phase(name).errors
 
 
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {

@@ -66,7 +66,7 @@ def test_several_phases_are_stored_or_none(tmp_path: Path, home: Path) -> None:
     path.write_text(json.dumps({"phases": {"a": record, "b": {**record, "H298": -1400.0}}}))
     phase_store.add_phases(path)
     assert set(phase_store.stored_files()) == {"a", "b"}
-    path.write_text(json.dumps({"phases": {"c": {**record, "H298": -1390.0}, "B": record}}))
+    path.write_text(json.dumps({"phases": {"d1": {**record, "H298": -1390.0}, "B": record}}))
     with pytest.raises(InputError, match="a phase named b is already"):
         phase_store.add_phases(path)
     assert set(phase_store.stored_files()) == {"a", "b"}
