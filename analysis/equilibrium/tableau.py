@@ -234,7 +234,7 @@ class Lanes:
         self.duals = np.einsum("ki,kij->kj", self.basic_costs(), self.inverse)
 
     def refresh(self) -> None:
-        """Invert the bases afresh and recompute levels and duals.
+        """Invert the bases afresh and recompute levels (with one step of refinement) and duals.
 
         Raises
         ------
@@ -246,7 +246,9 @@ class Lanes:
             self.inverse = np.asarray(np.linalg.inv(columns.transpose(0, 2, 1)), dtype=np.float64)
         except np.linalg.LinAlgError as error:
             raise ConvergenceError("a basis of the linear program became singular") from error
+        basic = columns.transpose(0, 2, 1)
         self.levels = self.inverse @ self.vectors
+        self.levels += self.inverse @ (self.vectors - basic @ self.levels)
         self.price(self.costs, self.penalty)
 
     def reduced(self) -> FloatArray:
@@ -261,7 +263,8 @@ class Lanes:
 
     def least_pivot(self, lanes: IntArray, rows: IntArray | slice) -> FloatArray:
         """Smallest trustworthy pivot in ``rows`` of the lanes, shape [lanes] or [lanes, rows]."""
-        return PIVOT * np.maximum(1.0, 0.01 * np.abs(self.inverse[lanes, rows]).max(axis=-1))
+        largest = np.abs(self.inverse[lanes, rows]).max(axis=-1)
+        return np.maximum(PIVOT, 0.01 * PIVOT * np.asarray(largest))
 
     def exchange(
         self, lanes: IntArray, leaving: IntArray, entering: IntArray, column: FloatArray, gain: FloatArray
