@@ -53,7 +53,7 @@ def subsystems(elements: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def batches(systems: Sequence[str], *, length: int = LIST_LENGTH) -> Iterator[tuple[str, ...]]:
+def batches(systems: Sequence[str], *, length: int) -> Iterator[tuple[str, ...]]:
     """Cut ``systems`` into lists of at most ``length`` characters; a comma takes three in an address."""
     batch: list[str] = []
     size = 0
@@ -183,7 +183,7 @@ class _Fetch:
         FetchError
             The database changed twice.
         """
-        lists = tuple(batches(subsystems(elements)))
+        lists = tuple(batches(subsystems(elements), length=LIST_LENGTH))
         for _ in range(2):
             version = self.patiently(self.source.database_version)
             plan = {"elements": elements, "functional": FUNCTIONAL, "endpoint": self.source.endpoint}

@@ -181,21 +181,25 @@ def read_manifest(name: str) -> Manifest:
 
     Raises
     ------
-    UnknownNameError
+    UnknownNameError, InputError
         There is no such snapshot.
     StorageError
         Its manifest is damaged or of a newer version.
     """
     path = snapshots_folder() / check_name(name) / MANIFEST
     if not path.is_file():
-        raise UnknownNameError("snapshot", name, snapshot_names())
+        known = snapshot_names()
+        if not known:
+            raise InputError(f"there is no snapshot '{name}', nor any other; see cosinter data fetch --help")
+        raise UnknownNameError("snapshot", name, known)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
             raise StorageError(
                 f"snapshot '{name}' has version {content['schema']}; this cosinter reads version {SCHEMA}"
             )
-        manifest = Manifest(**{item.name: content[item.name] for item in fields(Manifest)})
+        found = {item.name: content[item.name] for item in fields(Manifest)}
+        manifest = Manifest(**{**found, "elements": tuple(found["elements"])})
         whole = isinstance(manifest.file, str) and Path(manifest.file).name == manifest.file
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,7 +99,9 @@ class ComputedEntry:
         """Reduced formula, elements by electronegativity."""
         from pymatgen.core import Composition
 
-        return str(Composition(dict(self.composition)).reduced_formula)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # noble gases have no electronegativity to sort by
+            return str(Composition(dict(self.composition)).reduced_formula)
 
 
 def _number(value: Any, what: str) -> float:
