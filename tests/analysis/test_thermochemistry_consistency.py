@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,3 +173,15 @@ def test_what_a_record_shares_cancels_in_the_reaction_it_was_measured_with() -> 
     hydroxide = [(1.0, LIBRARY.phase("Co(OH)2")), (-1.0, LIBRARY.phase("CoO"))]
     assert reaction_uncertainty(hydroxide, 298.15) == pytest.approx(3000.0)
     assert LIBRARY.phase("Co(OH)2").uncertainty_J_per_mol == pytest.approx(np.hypot(3000.0, 600.0))
+
+
+def test_the_documentation_shows_the_numbers_of_the_library() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "thermodynamics.md").read_text(encoding="utf-8")
+    for row in check_consistency(LIBRARY):
+        assert f"| {row.name} | {row.value:.1f} {row.unit} |" in page
+    for item in decomposition_temperatures(LIBRARY):
+        assert f"| {item.name} | {item.temperature_K:.0f} K |" in page
+    counts = {state: sum(phase.state == state for phase in LIBRARY.phases) for state in "slg"}
+    assert f"holds {counts['s']} solids, {counts['l']} melts and {counts['g']} gases" in page.replace(
+        "\n", " "
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +75,12 @@ def test_records_of_the_package_could_have_been_written_by_a_user() -> None:
         grid = np.linspace(298.15, 900.0, 9)
         np.testing.assert_allclose(phase.gibbs(grid), LIBRARY.phase(name).gibbs(grid), rtol=1e-12)
         assert phase.errors == LIBRARY.phase(name).errors
+
+
+def test_the_example_of_the_documentation_is_read() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "thermodynamics.md").read_text(encoding="utf-8")
+    example = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    assert make(example).name == "Mg-oxide"
 
 
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
