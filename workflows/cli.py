@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from cosinter.data.exceptions import CosinterError, InputError
-from cosinter.workflows import cli_runs, cli_science
+from cosinter.workflows import cli_data, cli_energies, cli_phases, cli_react, cli_runs, cli_science
 
 app = typer.Typer(
     name="cosinter",
@@ -50,8 +50,9 @@ for _command in (
     cli_runs.validate,
     cli_runs.schema,
     cli_science.structure,
-    cli_science.react,
+    cli_react.react,
     cli_science.sinter,
+    cli_energies.energies,
     cli_runs.report,
     cli_runs.export,
     cli_runs.status,
@@ -60,6 +61,8 @@ for _command in (
     app.command()(_command)
 
 # groups of commands: app.add_typer(cli_<group>.app, name="<group>")
+app.add_typer(cli_phases.app, name="phases")
+app.add_typer(cli_data.app, name="data")
 
 
 def main() -> None:

@@ -1,19 +1,15 @@
-"""Commands about single questions: structure, react, sinter."""
+"""Commands about single questions: structure and sinter."""
 
 from __future__ import annotations
 
 import json
-import math
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cosinter.data.exceptions import InputError
-
-if TYPE_CHECKING:
-    from cosinter.analysis.equilibrium.interface import InterfaceReaction
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -26,14 +22,6 @@ class StructureFormat(StrEnum):
     xyz = "xyz"
     json = "json"
     lammps_data = "lammps-data"
-
-
-class RatioBasis(StrEnum):
-    """What a mixing ratio counts."""
-
-    mole = "mole"
-    mass = "mass"
-    volume = "volume"
 
 
 def structure(
@@ -58,105 +46,6 @@ def structure(
         return
     write_user_file(out, text)
     typer.echo(f"{name}: {out}", err=True)
-
-
-def react(
-    first: Annotated[str, typer.Argument(help="Formula or phase name.", show_default=False)],
-    second: Annotated[str, typer.Argument(help="Formula or phase name.", show_default=False)],
-    temperature: Annotated[float, typer.Option(help="°C.")] = 700.0,
-    atmosphere: Annotated[str, typer.Option(help="Partial pressures in bar of the open gases.")] = "O2=0.21",
-    at: Annotated[
-        float | None, typer.Option(help="Also show the one ratio with this share of FIRST.")
-    ] = None,
-    ratio_basis: Annotated[RatioBasis, typer.Option(help="What --at counts.")] = RatioBasis.mole,
-    as_json: AsJson = False,
-) -> None:
-    """Find what two solids form when heated together: all kinks of the mixing line, products and energies.
-
-    dG is per mole of the mixture x FIRST + (1-x) SECOND of formula units, and per atom of that mixture.
-
-    Example: cosinter react LiCoO2 "Li1.3Al0.3Ti1.7(PO4)3" --temperature 900 --atmosphere O2=0.21,CO2=4e-4
-    """
-    from scipy.constants import zero_Celsius
-
-    from cosinter.analysis.equilibrium.interface import interface_reaction
-    from cosinter.analysis.thermochemistry.library import load_library
-
-    if not math.isfinite(temperature) or not 25.0 <= temperature <= 1200.0:
-        raise InputError(f"--temperature {temperature:g}: must be from 25 to 1200 °C")
-    if at is not None and not 0.0 <= at <= 1.0:
-        raise InputError(f"--at {at:g}: must be from 0 to 1")
-    pressures = parse_atmosphere(atmosphere)
-    reaction = interface_reaction(
-        first,
-        second,
-        library=load_library(),
-        temperature_K=temperature + zero_Celsius,
-        pressures_bar=pressures,
-    )
-    content = reaction.to_dict(at=at, basis=ratio_basis.value)
-    if as_json:
-        typer.echo(json.dumps(content, indent=1))
-    else:
-        _print_reaction(reaction, content)
-
-
-def parse_atmosphere(text: str) -> dict[str, float]:
-    """Read ``O2=0.21,CO2=4e-4`` into bar by gas.
-
-    Raises
-    ------
-    InputError
-        A part is not GAS=PRESSURE, a gas is unknown or named twice, or a pressure is not above 0.
-    """
-    allowed = ("O2", "CO2", "H2O")
-    pressures: dict[str, float] = {}
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        gas, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or gas not in allowed or gas in pressures:
-            raise InputError(
-                f"--atmosphere {text}: '{part}' is not one of {', '.join(allowed)} with =PRESSURE, each once"
-            )
-        try:
-            pressures[gas] = float(value)
-        except ValueError as error:
-            raise InputError(f"--atmosphere {text}: '{value}' is not a pressure in bar") from error
-        if not 0.0 < pressures[gas] <= 100.0:
-            raise InputError(f"--atmosphere {text}: {gas} must be above 0 and at most 100 bar")
-    return pressures
-
-
-def _print_reaction(reaction: InterfaceReaction, content: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    gases = (
-        ", ".join(f"{gas} {pressure:g} bar" for gas, pressure in content["atmosphere"].items())
-        or "no open gas"
-    )
-    table = Table(
-        title=f"{content['reactants'][0]} | {content['reactants'][1]}"
-        f" at {content['temperature_C']:g} °C, {gases}"
-    )
-    for heading in ("mole", "mass", "volume", "dG kJ/mol", "dG meV/atom"):
-        table.add_column(heading, justify="right")
-    table.add_column("products (mol)", overflow="fold")
-    rows = content["kinks"] + ([content["point"]] if "point" in content else [])
-    for row in rows:
-        fraction, energy = row["fraction"], row["dG"]
-        table.add_row(
-            *(
-                "-" if fraction[basis] is None else f"{fraction[basis]:.3f}"
-                for basis in ("mole", "mass", "volume")
-            ),
-            f"{energy['kJ_per_mol']:.1f}",
-            f"{energy['meV_per_atom']:.1f}",
-            " + ".join(f"{product['mol']:.3g} {product['phase']}" for product in row["products"]),
-        )
-    console = Console()
-    console.print(table)
-    for warning in reaction.warnings:
-        console.print(f"note: {warning}", markup=False, style="yellow")
 
 
 def sinter(

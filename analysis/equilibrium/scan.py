@@ -27,8 +27,10 @@ from cosinter.analysis.equilibrium.lp import (
     make_problem,
 )
 from cosinter.analysis.equilibrium.simplex import Basis, Path
+from cosinter.analysis.equilibrium.tableau import BoolArray
 from cosinter.analysis.thermochemistry.functions import FloatArray
 from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.solution_models import SolutionSample
 from cosinter.data.exceptions import InputError
 
 
@@ -91,11 +93,27 @@ class MixingLines:
         second, first = self.vectors[1], self.vectors[0]
         return self.problem.paths(second, first, costs=self.costs if costs is None else costs, basis=basis)
 
-    def presence(self, path: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Products at the kinks [kinks, phases] and between them [kinks - 1, phases]; open gases where released."""
+    @cached_property
+    def products(self) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+        """Names of products, and which of them each column is: the samples of a solution are one product."""
+        names = [
+            phase.solution.name if isinstance(phase, SolutionSample) else phase.name
+            for phase in self.problem.library.phases
+        ]
+        listed = tuple(dict.fromkeys(names))
+        place = {name: i for i, name in enumerate(listed)}
+        return listed, np.array([place[name] for name in names], dtype=np.intp)
+
+    def presence(self, path: Path) -> tuple[BoolArray, BoolArray]:
+        """Products at the kinks [kinks, products] and between them [kinks - 1, products].
+
+        Open gases are products where they are released.
+        """
         amounts = path.dense(self.problem.counts.shape[1]) * self.problem.atoms
-        least = AMOUNT_TOLERANCE * self.atoms(path.positions)[:, None]
-        there = amounts > least
+        rows, columns = np.nonzero(amounts > AMOUNT_TOLERANCE * self.atoms(path.positions)[:, None])
+        names, product = self.products
+        there = np.zeros((len(path.positions), len(names)), dtype=np.bool_)
+        there[rows, product[columns]] = True
         return there, there[:-1] | there[1:]
 
 
@@ -193,12 +211,13 @@ class LineScan:
         for lane, path in enumerate(self.paths):
             kinks, between = self.lines.presence(path)
             rows = np.vstack([between, kinks[[0, -1]]])
-            number = np.array([sets.setdefault(row.tobytes(), len(sets)) for row in rows])
             place = np.searchsorted(path.positions, x, side="right") - 1
             place = np.clip(place, 0, len(between) - 1)
             place = np.where(x <= 0.0, len(between), np.where(x >= 1.0, len(between) + 1, place))
-            index[lane] = number[place]
-        names = np.asarray(self.lines.problem.library.names)
+            used, where = np.unique(place, return_inverse=True)
+            number = np.array([sets.setdefault(rows[i].tobytes(), len(sets)) for i in used], dtype=np.intp)
+            index[lane] = number[where]
+        names = np.asarray(self.lines.products[0])
         listed = tuple(tuple(names[np.frombuffer(key, dtype=np.bool_)].tolist()) for key in sets)
         return listed, index
 
@@ -348,7 +367,9 @@ def _map_warnings(scan: LineScan, sets: tuple[tuple[str, ...], ...]) -> tuple[st
     """Name products and reactants used outside the temperatures of their data."""
     coldest, hottest = scan.lines.temperatures_K.min(), scan.lines.temperatures_K.max()
     used = {name for names in sets for name in names}
-    phases = [phase for phase in scan.lines.problem.library.phases if phase.name in used]
+    listed, product = scan.lines.products
+    columns = zip(scan.lines.problem.library.phases, product, strict=True)
+    phases = [phase for phase, i in columns if listed[i] in used]
     phases += scan.lines.reactants
     return tuple(
         f"{phase.name} is used from {coldest:g} to {hottest:g} K, partly outside its data "

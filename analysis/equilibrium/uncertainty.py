@@ -216,7 +216,7 @@ class LineSamples:
 
     def _probabilities(self, present: Iterable[NDArray[np.bool_]]) -> dict[str, float]:
         share = np.mean(np.stack(list(present)), axis=0)
-        names = self.lines.problem.library.names
+        names = self.lines.products[0]
         return {names[j]: float(share[j]) for j in np.argsort(-share, kind="stable") if share[j] > 0.0}
 
     def _potential(self, mole: float) -> FloatArray | None:
