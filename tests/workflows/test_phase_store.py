@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,3 +167,24 @@ def test_check_and_doctor_show_the_known_reactions() -> None:
     assert len(content["decompositions"]) >= 6
     names = {check.name for check in examine()}
     assert {"LiOH melts", "formation of Li2CO3", "your own phases"} <= names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("phases", "add", "none.yaml"), "none.yaml: cannot be read"),
+        (("phases", "show", "Li2TiO"), "did you mean"),
+        (("phases", "remove", "NiO"), "unknown phase of yours"),
+        (("phases", "list", "--elements", "Zz"), "'Zz' is not an element"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_sentence_and_exit_code_2(
+    arguments: tuple[str, ...], part: str
+) -> None:
+    code = "from cosinter.workflows.cli import main; main()"
+    answer = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 2, answer.stderr
+    assert part in answer.stderr
+    assert len(answer.stderr.strip().splitlines()) == 1
