@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from cosinter.workflows.report_figures import Dash, Figure, Line, Panel, thinned
@@ -169,13 +171,19 @@ def figure_csv(figure: Figure) -> str:
 
 
 def figure_png(figure: Figure, *, width_inches: float = 7.2, dpi: int = 160) -> bytes:
-    """Draw the figure as PNG with Matplotlib's Agg canvas, leaving its global state alone."""
+    """Draw the figure as PNG."""
+    return figure_image(figure, "png", width_inches=width_inches, dpi=dpi)
+
+
+def figure_image(figure: Figure, suffix: str, *, width_inches: float = 7.2, dpi: int = 160) -> bytes:
+    """Draw the figure as ``png``, ``svg`` or ``pdf`` with Matplotlib's Agg canvas, leaving its global state alone."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
     heights = [panel.height for panel in figure.panels]
     entries = figure.entries
-    legend = 0.2 * len(entries)
+    columns = _legend_columns(entries)
+    legend = 0.2 * math.ceil(len(entries) / columns)
     canvas = Canvas(
         figsize=(width_inches, (sum(heights) + 40 * len(heights)) / 92.0 + legend + 0.8),
         dpi=dpi,
@@ -197,10 +205,30 @@ def figure_png(figure: Figure, *, width_inches: float = 7.2, dpi: int = 160) -> 
             loc="outside lower left",
             fontsize=8,
             frameon=False,
+            ncols=columns,
         )
+    return saved(canvas, suffix)
+
+
+def saved(canvas: Any, suffix: str) -> bytes:
+    """A Matplotlib figure as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes."""
+    from matplotlib import rc_context
+
+    metadata: dict[str, dict[str, str | None]] = {
+        "png": {"Software": "cosinter"},
+        "svg": {"Creator": "cosinter", "Date": None},
+        "pdf": {"Creator": "cosinter", "CreationDate": None},
+    }
     buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", metadata={"Software": "cosinter"})
+    with rc_context({"svg.hashsalt": "cosinter"}):
+        canvas.savefig(buffer, format=suffix, metadata=metadata[suffix])
     return buffer.getvalue()
+
+
+def _legend_columns(entries: Sequence[Line]) -> int:
+    """As many columns as the page has room for, where one would be long."""
+    longest = max((len(line.legend) for line in entries), default=0)
+    return 1 if len(entries) <= 8 else max(1, min(4, 110 // (longest + 8)))
 
 
 _STROKES: dict[Dash, Literal["-", "--", ":", "-."]] = {
