@@ -4,7 +4,8 @@ For planes r [k, members] minimise over the amounts x of the end members (x_i >=
 
     f(x) = r . x + G_mix(x, T).
 
-Newton steps in ln x (one step is exact for ideal mixing on one site), damped until f falls. For a convex f the gap
+Newton steps in ln x (one step is exact for ideal mixing on one site), damped as in Levenberg and Marquardt until f
+falls. For a convex f the gap
 x . f' - min_i f'_i bounds what is left (Frank and Wolfe, doi 10.1002/nav.3800030109), so ``bounds`` holds whether or
 not the steps have converged. Where interactions make f concave along some forms s = l . x, each range of s is cut into
 intervals and -|w| s^2 replaced by its secant there: below f inside the interval, above f outside, hence never below
@@ -24,9 +25,9 @@ from cosinter.analysis.thermochemistry.solution_models import NEGLIGIBLE, Soluti
 
 #: Secants may lie this far below a concave interaction, J/mol.
 SECANT_J = 0.1
-_ROUNDS = 60
+_ROUNDS = 100
 _MOST_INTERVALS = 1024
-_PROXIMAL = 0.02
+_LEAST_DAMPING = 0.02
 _LARGEST_STEP = 40.0
 #: Amounts never fall below this, so that an end member can come back within a few steps (costs < 1e-3 J/mol).
 _FLOOR = 1e-9
@@ -159,7 +160,7 @@ def _descend(
     x = 0.999 * start + 0.001 / size
     bounds = np.full(count, -np.inf)
     enough = np.broadcast_to(np.asarray(enough_J, dtype=np.float64), (count,))
-    active = np.arange(count)
+    active, damping = np.arange(count), np.full(count, _LEAST_DAMPING)
     for _ in range(_ROUNDS):
         here, plane = x[active], planes[active]
         slopes = objective.slopes(plane, here)
@@ -170,39 +171,27 @@ def _descend(
         if not going.any():
             break
         active = active[going]
-        step = _newton(objective, here[going], slopes[going])
-        x[active] = _damped(objective, plane[going], here[going], values[going], step)
+        step = _newton(objective, here[going], slopes[going], damping[active])
+        trial = here[going] * np.exp(step)
+        trial = np.maximum(trial / trial.sum(axis=1, keepdims=True), _FLOOR)
+        trial /= trial.sum(axis=1, keepdims=True)
+        better = objective.value(plane[going], trial) < values[going]
+        x[active[better]] = trial[better]
+        damping[active] = np.where(
+            better, np.maximum(damping[active] / 10.0, _LEAST_DAMPING), damping[active] * 5.0
+        )
     return x, bounds
 
 
-def _newton(objective: _Objective, x: FloatArray, slopes: FloatArray) -> FloatArray:
-    """Step of ln x: Newton on the simplex with a small entropic proximal term."""
+def _newton(objective: _Objective, x: FloatArray, slopes: FloatArray, damping: FloatArray) -> FloatArray:
+    """Step of ln x: Newton on the simplex with an entropic proximal term, damping times R T sum x ln x."""
     thermal = R * objective.temperature_K
     root = np.sqrt(x)
     matrix = objective.curvature(x) * root[:, :, None] * root[:, None, :]
     diagonal = np.arange(x.shape[1])
-    matrix[:, diagonal, diagonal] += _PROXIMAL * thermal
+    matrix[:, diagonal, diagonal] += thermal * damping[:, None]
     sides = np.stack([-root * slopes, root], axis=2)
     solved = np.linalg.solve(matrix, sides)
     inside, along = np.einsum("ki,kij->jk", root, solved)
     change = solved[:, :, 0] - (inside / along)[:, None] * solved[:, :, 1]
     return np.clip(change / root, -_LARGEST_STEP, _LARGEST_STEP)
-
-
-def _damped(
-    objective: _Objective, planes: FloatArray, x: FloatArray, values: FloatArray, step: FloatArray
-) -> FloatArray:
-    """Take the largest of 1, 1/3, 1/9, ... of the step that lowers f; stay where none does."""
-    result = x.copy()
-    left, scale = np.arange(len(x)), 1.0
-    for _ in range(9):
-        trial = x[left] * np.exp(scale * step[left])
-        trial = np.maximum(trial / trial.sum(axis=1, keepdims=True), _FLOOR)
-        trial /= trial.sum(axis=1, keepdims=True)
-        better = objective.value(planes[left], trial) < values[left]
-        result[left[better]] = trial[better]
-        left = left[~better]
-        if not len(left):
-            break
-        scale /= 3.0
-    return result
