@@ -27,7 +27,7 @@ help:
 
 .venv/dev: .venv/core
 	@echo "installing test tools into .venv ..."
-	$(PIP) --editable '.[cell,dev]'
+	$(PIP) --editable '.[cell,mp,dev]'
 	@touch $@
 
 .venv/docs: .venv/core

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,30 @@ class Import:
 
     manifest: Manifest
     left_out: tuple[tuple[str, str], ...]
+
+
+def _with_oxide_type(record: Any) -> Any:
+    """State the kind of oxygen (oxide, peroxide, ...), which MP2020 depends on, where a structure tells it."""
+    structure = record.get("structure") if isinstance(record, Mapping) else None
+    data = record.get("data") or {} if isinstance(record, Mapping) else {}
+    if not isinstance(structure, Mapping) or not isinstance(data, Mapping) or data.get("oxide_type"):
+        return record
+    from pymatgen.analysis.structure_analyzer import oxide_type
+    from pymatgen.core import Structure
+
+    try:
+        sites = structure["sites"]
+        species = [
+            {
+                re.match("[A-Z][a-z]?", str(part["element"]))[0]: float(part["occu"])
+                for part in site["species"]
+            }
+            for site in sites
+        ]
+        bare = Structure(structure["lattice"]["matrix"], species, [site["abc"] for site in sites])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"entry {record.get('entry_id')}: its structure cannot be read") from error
+    return {**record, "data": {**data, "oxide_type": str(oxide_type(bare))}}
 
 
 def _with_corrections(record: Mapping[str, Any], entry: ComputedEntry) -> dict[str, Any]:
@@ -72,6 +97,8 @@ def import_entries(
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror or error})") from error
     records = entry_records(parse_json(data, origin=path.name))
+    if corrections == "apply":
+        records = [_with_oxide_type(record) for record in records]
     entries = read_entries(records)
     functional = check_one_functional(entries)
     settled, left_out = settle_corrections(entries, corrections)

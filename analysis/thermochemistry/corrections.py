@@ -138,15 +138,15 @@ def _adjustments_of(scheme: Any, entry: ComputedEntry) -> tuple[Adjustment, ...]
 
     if not entry.run_type:
         return "its run type (GGA or GGA+U) is not stated"
-    peer = PymatgenEntry(
-        dict(entry.composition),
-        entry.energy_eV,
-        parameters={"run_type": entry.run_type, "hubbards": dict(entry.hubbards or {})},
-        data={"oxide_type": entry.oxide_type} if entry.oxide_type else {},
-        entry_id=entry.entry_id,
-    )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # guesses of oxidation states are announced one by one
+        peer = PymatgenEntry(
+            dict(entry.composition),
+            entry.energy_eV,
+            parameters={"run_type": entry.run_type, "hubbards": dict(entry.hubbards or {})},
+            data={"oxide_type": entry.oxide_type} if entry.oxide_type else {},
+            entry_id=entry.entry_id,
+        )
         try:
             adjustments = scheme.get_adjustments(peer)
         except CompatibilityError as error:
