@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from cosinter.data.exceptions import CosinterError, InputError
-from cosinter.workflows import cli_data, cli_energies, cli_phases, cli_react, cli_runs, cli_science
+from cosinter.workflows import cli_data, cli_energies, cli_phases, cli_plot, cli_react, cli_runs, cli_science
 
 app = typer.Typer(
     name="cosinter",
@@ -63,6 +63,7 @@ for _command in (
 # groups of commands: app.add_typer(cli_<group>.app, name="<group>")
 app.add_typer(cli_phases.app, name="phases")
 app.add_typer(cli_data.app, name="data")
+app.add_typer(cli_plot.app, name="plot")
 
 
 def main() -> None:
