@@ -1,4 +1,4 @@
-"""Solution phases made on demand from the library: layered NCM and NASICON LATP.
+"""Solution phases made on demand: one composition of layered NCM or of NASICON LATP as a phase.
 
 Layered oxide, charges resolved (Mn4+ pairs with Ni2+), zero excess enthalpy, ideal mixing of the metals:
 
@@ -9,26 +9,28 @@ NASICON, zero excess enthalpy, ideal mixing of Al and Ti on two sites (theta = x
     Li_(1+x) Al_x Ti_(2-x) (PO4)3 = (1 - x/2) LiTi2(PO4)3 + x/2 (Li3PO4 + 2 AlPO4),
     S += -2 R [theta ln theta + (1 - theta) ln(1 - theta)]
 
-Both are assumptions (kind ``assumed``); their parameters and uncertainties are in ``data/thermochemistry.yaml``.
+Both are points of the models in ``data/solutions.yaml`` (layered, nasicon), where their parameters, sources and
+uncertainties stand; so a reactant never differs from its own solution.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import hypot, log
+from math import log
 from typing import TYPE_CHECKING
 
+import numpy as np
 from scipy.constants import R
 
-from cosinter.analysis.thermochemistry.functions import Combination
-from cosinter.data.exceptions import CompositionError
-from cosinter.data.tables import load_table
+from cosinter.data.exceptions import CompositionError, UnknownNameError
 
 if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
 
 TOLERANCE = 1e-5
 METALS = ("Ni", "Co", "Mn")
+#: Largest x of Li(1+x)Al(x)Ti(2-x)(PO4)3: the end member of the model.
+LARGEST_ALUMINIUM = 0.6
 
 
 def mixing_entropy(fractions: Mapping[str, float] | list[float]) -> float:
@@ -70,8 +72,6 @@ def layered_phase(library: PhaseLibrary, *, nickel: float, cobalt: float, mangan
     CompositionError
         Negative fractions, a sum other than one, or more Mn than Ni (Mn4+ needs as much Ni2+).
     """
-    from cosinter.analysis.thermochemistry.library import Phase, combined_errors
-
     fractions = normalised_metals(nickel, cobalt, manganese)
     x, y, z = fractions["Ni"], fractions["Co"], fractions["Mn"]
     if z > x + TOLERANCE:
@@ -79,32 +79,8 @@ def layered_phase(library: PhaseLibrary, *, nickel: float, cobalt: float, mangan
             f"layered oxide with Mn {z:g} above Ni {x:g} cannot be balanced: every Mn4+ needs one Ni2+; "
             "lower Mn to at most Ni"
         )
-    parts = {"LiNiO2": max(x - z, 0.0), "LiCoO2": y, "Li2MnO3": z, "NiO": z}
-    phases = [(amount, library.phase(name)) for name, amount in parts.items() if amount > 0.0]
-    model = load_table("thermochemistry")["solutions"]["layered"]
-    own = model["excess_enthalpy"]["uncertainty"] * 1e3
-    function = Combination(
-        tuple((n, p.function) for n, p in phases),
-        model["excess_enthalpy"]["value"] * 1e3,
-        mixing_entropy(fractions),
-    )
-    formula = layered_formula(fractions)
-    return Phase(
-        name=formula,
-        formula=formula,
-        state="s",
-        function=function,
-        uncertainty_J_per_mol=hypot(own, *(n * p.uncertainty_J_per_mol for n, p in phases)),
-        entropy_uncertainty_J_per_mol_K=hypot(*(n * p.entropy_uncertainty_J_per_mol_K for n, p in phases)),
-        errors=combined_errors(phases) | {formula: (own, 0.0)},
-        energy_source="assumed",
-        thermal_source="neumann_kopp",
-        source="(x-z) LiNiO2 + y LiCoO2 + z Li2MnO3 + z NiO of this library; "
-        + model["excess_enthalpy"]["source"],
-        kind="assumed",
-        range_K=(298.15, 1400.0),
-        note="ideal mixing of the metals, zero excess enthalpy",
-    )
+    parts = {"LiNiO2": max(x - z, 0.0), "LiCoO2": y, "LiNi0.5Mn0.5O2": 2.0 * min(z, x)}
+    return _point("layered", library, parts, layered_formula(fractions))
 
 
 def nasicon_phase(library: PhaseLibrary, aluminium: float) -> Phase:
@@ -115,38 +91,31 @@ def nasicon_phase(library: PhaseLibrary, aluminium: float) -> Phase:
     CompositionError
         x is negative or beyond the solubility range of the model.
     """
-    from cosinter.analysis.thermochemistry.library import Phase
-
-    model = load_table("thermochemistry")["solutions"]["nasicon"]
-    largest = float(model["largest_x"]["value"])
+    largest = LARGEST_ALUMINIUM
     if not 0.0 <= aluminium <= largest + TOLERANCE:
         raise CompositionError(
             f"LATP with x = {aluminium:g} lies outside the solution model; choose x between 0 and {largest:g}"
         )
-    theta = aluminium / 2.0
-    parts = {"LiTi2(PO4)3": 1.0 - theta, "Li3PO4": theta, "AlPO4": 2.0 * theta}
-    phases = [(amount, library.phase(name)) for name, amount in parts.items() if amount > 0.0]
-    function = Combination(
-        tuple((n, p.function) for n, p in phases),
-        model["excess_enthalpy"]["value"] * 1e3,
-        2.0 * mixing_entropy([theta, 1.0 - theta]),
-    )
+    share = min(aluminium / largest, 1.0)
     formula = f"Li{_number(1.0 + aluminium)}Al{_number(aluminium)}Ti{_number(2.0 - aluminium)}(PO4)3"
-    return Phase(
-        name=formula,
-        formula=formula,
-        state="s",
-        function=function,
-        uncertainty_J_per_mol=model["excess_enthalpy"]["uncertainty"] * 1e3,
-        entropy_uncertainty_J_per_mol_K=hypot(*(n * p.entropy_uncertainty_J_per_mol_K for n, p in phases)),
-        source="(1-x/2) LiTi2(PO4)3 + x/2 (Li3PO4 + 2 AlPO4) of this library; "
-        + model["excess_enthalpy"]["source"],
-        kind="assumed",
-        energy_source="assumed",
-        thermal_source="neumann_kopp",
-        range_K=(298.15, 1400.0),
-        note="ideal Al/Ti mixing, zero excess enthalpy",
-    )
+    parts = {"LiTi2(PO4)3": 1.0 - share, "Li1.6Al0.6Ti1.4(PO4)3": share}
+    return _point("nasicon", library, parts, formula)
+
+
+def _point(key: str, library: PhaseLibrary, parts: Mapping[str, float], formula: str) -> Phase:
+    """Make the phase of one composition: ``parts`` mole of the end members, named by its formula."""
+    from cosinter.analysis.thermochemistry.solution_tables import standard_solution
+
+    solution = standard_solution(key, library)
+    names = [member.name for member in solution.members]
+    total = sum(parts.values())
+    amounts = np.zeros(len(names))
+    for name, amount in parts.items():
+        if amount > 0.0 and name not in names:
+            raise UnknownNameError("end member", name, names)
+        if amount > 0.0:
+            amounts[names.index(name)] = amount / total
+    return solution.phase(amounts, name=formula, formula=formula)
 
 
 def _near_miss(composition: Mapping[str, float], expected: Mapping[str, float]) -> str | None:
