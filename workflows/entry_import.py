@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from cosinter.analysis.thermochemistry.corrections import (
 )
 from cosinter.analysis.thermochemistry.entries import (
     ComputedEntry,
+    element_of,
     entry_records,
     formation_energies,
     read_entries,
@@ -45,10 +45,7 @@ def _with_oxide_type(record: Any) -> Any:
     try:
         sites = structure["sites"]
         species = [
-            {
-                re.match("[A-Z][a-z]?", str(part["element"]))[0]: float(part["occu"])
-                for part in site["species"]
-            }
+            {str(element_of(str(part["element"]))): float(part["occu"]) for part in site["species"]}
             for site in sites
         ]
         bare = Structure(structure["lattice"]["matrix"], species, [site["abc"] for site in sites])

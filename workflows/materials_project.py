@@ -17,7 +17,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from cosinter.analysis.thermochemistry.corrections import check_one_functional, settle_corrections
+from cosinter.analysis.thermochemistry.corrections import (
+    SCHEME,
+    check_one_functional,
+    lacks_correction,
+    settle_corrections,
+)
 from cosinter.analysis.thermochemistry.entries import element_references, read_entries
 from cosinter.data.exceptions import InputError, StorageError
 from cosinter.workflows.mp_client import (
@@ -41,6 +46,8 @@ ATTEMPTS = 6
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 120.0
 #: A server that asks for a longer pause is left alone; the next call of the command goes on.
 PATIENCE_S = 900.0
+#: Share of entries that may lack a correction (odd documents) before the whole set counts as uncorrected.
+MOST_UNCORRECTED = 0.01
 
 Report = Callable[[str], None]
 
@@ -200,17 +207,30 @@ class _Fetch:
         raise FetchError("the database changed twice during the fetch; try again later")
 
 
-def _check(records: list[dict[str, Any]], elements: tuple[str, ...]) -> None:
-    """Check that the entries are readable, of one functional, corrected once, and complete in elements."""
+def _usable(records: list[dict[str, Any]], elements: tuple[str, ...], report: Report) -> list[dict[str, Any]]:
+    """Records that are readable, of one functional and corrected once, complete in elements.
+
+    Raises
+    ------
+    FetchError
+        More than a few lack the correction that their like carry, or the set as a whole is unusable.
+    """
     try:
         entries = read_entries(records)
         check_one_functional(entries, functional=FUNCTIONAL)
+        bare = [index for index, entry in enumerate(entries) if lacks_correction(entry)]
+        if len(bare) <= MOST_UNCORRECTED * len(entries):
+            for index in reversed(bare):
+                report(f"left out {entries[index].entry_id}: an oxide without {SCHEME} correction")
+            records = [record for index, record in enumerate(records) if index not in set(bare)]
+            entries = tuple(entry for index, entry in enumerate(entries) if index not in set(bare))
         settle_corrections(entries, "listed")
     except InputError as error:
         raise FetchError(f"the Materials Project sent unusable data: {error}") from error
     missing = sorted(set(elements) - set(element_references(entries)))
     if missing:
         raise FetchError(f"the Materials Project sent no entry of pure {', '.join(missing)}")
+    return records
 
 
 def fetch(
@@ -248,7 +268,7 @@ def fetch(
     try:
         version, records = _Fetch(source, parts, report, sleep).fetch_all(chosen)
         try:
-            _check(records, chosen)
+            records = _usable(records, chosen, report)
         except FetchError:
             parts.discard()
             raise

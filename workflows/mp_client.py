@@ -135,7 +135,7 @@ class MaterialsProject:
         def ask() -> str:
             answer = requests.get(
                 f"{self.endpoint}heartbeat",
-                headers={"x-api-key": self._key},
+                headers={"user-agent": f"mp-api/{self.client_version} cosinter"},
                 timeout=self._timeout_s,
                 allow_redirects=False,
             )
@@ -167,9 +167,16 @@ class MaterialsProject:
                 chunk_size=PAGE,
             )
         )
-        if len(documents) != self._total:
-            raise TransientError(f"{self.host} sent {len(documents)} of {self._total} documents")
-        return [record for document in documents for record in self._records(document)]
+        records = {self._material(document): self._records(document) for document in documents}
+        if len(records) != self._total:
+            raise TransientError(f"{self.host} sent {len(records)} of {self._total} documents")
+        return [record for found in records.values() for record in found]
+
+    def _material(self, document: Any) -> str:
+        try:
+            return str(document["material_id"])
+        except (TypeError, KeyError) as error:
+            raise FetchError(f"{self.host} sent a document without material_id") from error
 
     def _records(self, document: Any) -> list[dict[str, Any]]:
         try:
@@ -222,8 +229,8 @@ class MaterialsProject:
         status = self._status
         if status in REFUSED:
             raise InputError(
-                f"{self.host} refused the key (HTTP {status}); check {KEY_VARIABLE} at "
-                "https://materialsproject.org/api"
+                f"{self.host} refused the key{' or blocks this machine' if status == 403 else ''} "
+                f"(HTTP {status}); check {KEY_VARIABLE} at https://materialsproject.org/api"
             ) from None
         if status in TOO_LONG:
             raise TooLongError(f"{self.host} refused a list that is too long (HTTP {status})") from None

@@ -52,11 +52,14 @@ def _described(entry: ComputedEntry) -> str:
     return f"{entry.entry_id} ({entry.formula})"
 
 
-def _needs_correction(entry: ComputedEntry) -> bool:
+def lacks_correction(entry: ComputedEntry) -> bool:
+    """Tell whether ``entry`` is a compound of oxygen that neither lists nor includes a correction."""
     return (
         len(entry.composition) > 1
         and "O" in entry.composition
         and entry.oxide_type.lower() not in _UNCORRECTED_OXYGEN
+        and not entry.adjustments
+        and SCHEME not in entry.included
     )
 
 
@@ -71,7 +74,7 @@ def _check_listed(entries: Sequence[ComputedEntry]) -> None:
             raise DoubleCorrectionError(
                 f"{_described(entry)}: its energy already holds {SCHEME}, and lists it again"
             )
-        if not entry.adjustments and SCHEME not in entry.included and _needs_correction(entry):
+        if lacks_correction(entry):
             raise InputError(
                 f"{_described(entry)} is an oxide without {SCHEME} correction; "
                 "say whether its energy includes it or whether to apply it (--corrections included|apply)"

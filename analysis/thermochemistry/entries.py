@@ -104,6 +104,12 @@ class ComputedEntry:
             return str(Composition(dict(self.composition)).reduced_formula)
 
 
+def element_of(species: str) -> str | None:
+    """Element of a species such as ``Ni``, ``Ni2+`` or ``Ni2+,spin=5``; None where it is none."""
+    match = _SPECIES.fullmatch(species)
+    return match.group(1) if match else None
+
+
 def _number(value: Any, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InputError(f"{what} must be a finite number; got {value!r}"[:200])
@@ -119,14 +125,14 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
 def _composition(record: Mapping[str, Any], where: str) -> dict[str, float]:
     atoms: dict[str, float] = {}
     for species, amount in _mapping(record.get("composition"), f"{where}: composition").items():
-        match = _SPECIES.fullmatch(str(species))
-        if match is None:
+        element = element_of(str(species))
+        if element is None:
             raise InputError(f"{where}: '{species}' is not an element")
         count = _number(amount, f"{where}: amount of {species}")
         if count < 0.0:
             raise InputError(f"{where}: amount of {species} must not be negative; got {count:g}")
         if count > 0.0:
-            atoms[match.group(1)] = atoms.get(match.group(1), 0.0) + count
+            atoms[element] = atoms.get(element, 0.0) + count
     if not atoms:
         raise InputError(f"{where}: the composition is empty")
     return atoms

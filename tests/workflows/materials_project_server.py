@@ -141,7 +141,7 @@ class Service:
     ----------
     bad_days : faults that the next requests for entries meet, in order: ``429``, ``504``, ``401`` (any status, with a
         pause in seconds after a colon), ``reset``, ``cut``, ``garbage``, ``empty``, ``slow``, ``short``; ``fine``
-    versions : database version of the next heartbeats that ask with the key; the last one stays
+    versions : database version of the next heartbeats that we ask for; the last one stays
     longest : characters of a list of chemical systems that are still accepted
     """
 
@@ -185,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _heartbeat(self) -> None:
         versions = self.service.versions
-        asked_by_us = "x-api-key" in self.headers
+        asked_by_us = "cosinter" in self.headers.get("user-agent", "")
         version = versions.pop(0) if asked_by_us and len(versions) > 1 else versions[0]
         self._send(
             200,

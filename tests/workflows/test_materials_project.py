@@ -163,7 +163,7 @@ def test_a_refused_key_is_the_users_mistake(service: Service, status: str) -> No
     before = contents(snapshots_folder())
     clock = Clock()
     service.bad_days = [status]
-    with pytest.raises(InputError, match=rf"refused the key \(HTTP {status}"):
+    with pytest.raises(InputError, match=rf"refused the key.*\(HTTP {status}"):
         clock.run()
     assert clock.pauses == []
     assert contents(snapshots_folder()) == before
@@ -248,6 +248,22 @@ def test_uncorrected_oxides_and_missing_elements_are_refused(service: Service) -
         Clock().run()
     service.documents[:] = [d for d in service.documents[1:] if d["chemsys"] != "Li"]
     with pytest.raises(FetchError, match="no entry of pure Li"):
+        Clock().run()
+
+
+def test_one_odd_document_is_left_out(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(materials_project, "MOST_UNCORRECTED", 0.3)
+    record = next(iter(service.documents[0]["entries"].values()))
+    service.documents[0]["entries"] = {"GGA": {**record, "energy_adjustments": [], "correction": 0.0}}
+    clock = Clock()
+    clock.run()
+    assert "left out mp-1960-GGA: an oxide without MP2020 correction" in clock.lines
+    assert read_manifest("mp").count == 4
+
+
+def test_a_page_that_comes_twice_is_noticed(service: Service) -> None:
+    service.documents.append(service.documents[0])
+    with pytest.raises(FetchError, match="sent 5 of 6 documents"):
         Clock().run()
 
 
