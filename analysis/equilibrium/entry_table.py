@@ -183,7 +183,13 @@ class EntryTable:
         inside = np.asarray([element in wanted for element in self.elements])
         columns = np.flatnonzero(~self.counts[~inside].any(axis=0))
         rows = tuple(element for element in self.elements if element in wanted)
-        lanes = max([len(self.energies), *(np.size(mu) for mu in reservoirs.values())])
+        counts = {len(self.energies), *(np.size(mu) for mu in reservoirs.values())}
+        lanes = max(counts)
+        if counts - {1, lanes}:
+            raise InputError(
+                "potentials and energies must be given once or for every condition; got "
+                + " and ".join(map(str, sorted(counts)))
+            )
         table = np.broadcast_to(self.energies, (lanes, len(self.names)))[:, columns]
         open_costs = [
             np.broadcast_to(np.asarray(mu, dtype=np.float64), (lanes,)) for mu in reservoirs.values()

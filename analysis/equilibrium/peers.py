@@ -6,12 +6,12 @@ reactant, the energy is in eV per atom, of the elements without reservoir only w
 lowest entry of each reactant (``use_hull_energy=False``; our totals) or from the reactants' own equilibria
 (``use_hull_energy=True``, and the default with open elements; our mutual energies).
 
-Nothing here imports pymatgen: an entry is anything with ``composition``, ``energy`` and ``name``.
+Nothing here imports pymatgen: an entry is anything with ``composition`` and ``energy``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,15 +25,11 @@ class Entry(Protocol):
 
     @property
     def composition(self) -> Any:
-        """Composition with ``get_el_amt_dict()``."""
+        """pymatgen Composition."""
 
     @property
     def energy(self) -> float:
         """Corrected energy of the composition, eV."""
-
-    @property
-    def name(self) -> str:
-        """Label."""
 
 
 def from_pymatgen(entries: Iterable[Entry]) -> EntryTable:
@@ -47,15 +43,31 @@ def from_pymatgen(entries: Iterable[Entry]) -> EntryTable:
     listed = list(entries)
     if not listed:
         raise InputError("there must be at least one entry")
-    amounts: list[Mapping[str, float]] = [entry.composition.get_el_amt_dict() for entry in listed]
-    elements = tuple(sorted({element for one in amounts for element in one}))
-    row = {element: i for i, element in enumerate(elements)}
-    counts = np.zeros((len(elements), len(listed)))
-    for j, one in enumerate(amounts):
-        for element, amount in one.items():
-            counts[row[element], j] = amount
+    known: dict[Any, int] = {}
+    symbols: dict[str, int] = {}
+    rows, columns, amounts = [], [], []
+    for j, entry in enumerate(listed):
+        for element, amount in entry.composition.items():
+            row = known.get(element)
+            if row is None:
+                row = known[element] = symbols.setdefault(element.symbol, len(symbols))
+            rows.append(row)
+            columns.append(j)
+            amounts.append(amount)
+    counts = np.zeros((len(symbols), len(listed)))
+    np.add.at(counts, (rows, columns), amounts)
+    order = sorted(symbols)
     energies = np.asarray([[entry.energy for entry in listed]], dtype=np.float64)
-    return EntryTable(tuple(entry.name for entry in listed), elements, counts, energies)
+    names = tuple(map(_label, listed))
+    return EntryTable(names, tuple(order), counts[[symbols[symbol] for symbol in order]], energies)
+
+
+def _label(entry: Entry) -> str:
+    """Name of an entry; its id, or its formula, where it has none."""
+    for label in (getattr(entry, "name", None), getattr(entry, "entry_id", None)):
+        if label:
+            return str(label)
+    return str(entry.composition.reduced_formula)
 
 
 def pymatgen_kinks(

@@ -59,22 +59,15 @@ def _cold(program: Program, index: IntArray) -> Lanes:
     """Artificial columns with every independent free column pivoted in; artificial amounts made positive."""
     rows = len(program.matrix)
     vectors = program.rhs[index][:, :, None]
-    count = len(index)
     basis, inverse = _free_basis(program)
-    state = Lanes(
-        program,
-        index,
-        program.costs_of(index),
-        np.tile(basis, (count, 1)),
-        np.tile(inverse, (count, 1, 1)),
-        vectors,
-        inverse @ vectors,
-        np.zeros((count, rows)),
-    )
+    table = np.zeros((len(index), rows + 1, rows + 1))
+    table[:, :rows, :rows] = inverse
+    table[:, :rows, rows:] = inverse @ vectors
+    costs = program.costs_of(index)
+    state = Lanes(program, index, costs, np.tile(basis, (len(index), 1)), vectors, table)
     flip = state.artificial & (state.levels[:, :, 0] < 0.0)
     state.basis[flip] += rows
-    state.inverse[flip] *= -1.0
-    state.levels[flip] *= -1.0
+    state.table[:, :rows][flip] *= -1.0
     return state
 
 
@@ -212,15 +205,15 @@ def _descend(program: Program, state: Lanes, lanes: IntArray, *, phase: Phase) -
     rounds = 0
     while place.size:
         reduced = work.reduced()
-        entering = np.argmin(reduced, axis=1)
+        entering = reduced.argmin(axis=1)
         bland = stalled > STALL
         if bland.any():
             entering = np.where(bland, np.argmax(reduced < -program.tolerance, axis=1), entering)
-        gain = np.take_along_axis(reduced, entering[:, None], axis=1)[:, 0]
-        live = np.flatnonzero((gain < -program.tolerance) & ~stuck)
+        gain = reduced[np.arange(len(entering)), entering]
+        live = ((gain < -program.tolerance) & ~stuck).nonzero()[0]
         if not live.size:
             break
-        _step(work, live, entering[live], gain[live], stalled, stuck, phase)
+        _step(program, work, live, entering[live], gain[live], stalled, stuck, phase)
         pivots += live.size
         rounds += 1
         check_rounds(rounds)
@@ -234,6 +227,7 @@ def _descend(program: Program, state: Lanes, lanes: IntArray, *, phase: Phase) -
 
 
 def _step(
+    program: Program,
     work: Lanes,
     live: IntArray,
     entering: IntArray,
@@ -244,19 +238,41 @@ def _step(
 ) -> None:
     """Exchange one column in each of the lanes ``live``."""
     column = work.column(live, entering)
+    allowed = column > PIVOT
     level = np.maximum(work.levels[live, :, 0], 0.0)
-    fixed = work.artificial[live] if phase == "last" else np.zeros(column.shape, dtype=np.bool_)
-    least = work.least_pivot(live, slice(None))
-    allowed = np.where(fixed, np.abs(column) > least, (column > least) & ~work.free[live])
-    ratio = np.where(fixed, 0.0, level / np.where(allowed, column, 1.0))
-    ends = allowed.any(axis=1)
-    if not ends.all():
+    if program.free.any():
+        allowed &= ~work.free[live]
+    if phase == "last":
+        fixed = work.artificial[live]
+        allowed |= fixed & (np.abs(column) > PIVOT)
+        level[fixed] = 0.0
+    size = np.abs(column)
+    ratio = np.where(allowed, level, np.inf) / np.where(allowed, size, 1.0)
+    leaving = choose(ratio, size, work.basis[live], (stalled > STALL)[live])
+    here = np.arange(live.size)
+    unsure = size[here, leaving] < work.least_pivot(live, leaving)
+    if unsure.any():
+        leaving = _firm(work, live, leaving, column, ratio, unsure)
+    step = ratio[here, leaving]
+    if not (ends := step < np.inf).all():
         if phase == "last":
             first = int(np.flatnonzero(~ends)[0])
             raise UnboundedError(int(work.index[live[first]]), int(entering[first]))
         stuck[live[~ends]] = True
-    leaving = choose(allowed, ratio, np.abs(column), work.basis[live], (stalled > STALL)[live])
-    here = np.arange(live.size)
-    moved = ratio[here, leaving] > AMOUNT
-    stalled[live] = np.where(moved, 0, stalled[live] + 1)
-    work.exchange(live[ends], leaving[ends], entering[ends], column[ends], gain[ends])
+        live, leaving, entering = live[ends], leaving[ends], entering[ends]
+        column, gain, step = column[ends], gain[ends], step[ends]
+    stalled[live] = np.where(step > AMOUNT, 0, stalled[live] + 1)
+    work.exchange(live, leaving, entering, column, gain)
+
+
+def _firm(
+    work: Lanes, live: IntArray, leaving: IntArray, column: FloatArray, ratio: FloatArray, unsure: BoolArray
+) -> IntArray:
+    """Choose again in the lanes ``unsure`` among pivots that stand above round-off (``ratio`` is changed)."""
+    again = leaving.copy()
+    for lane in np.flatnonzero(unsure):
+        rows = np.arange(column.shape[1])
+        least = work.least_pivot(np.full(rows.size, live[lane]), rows)
+        ratio[lane, np.abs(column[lane]) < least] = np.inf
+        again[lane] = np.argmin(ratio[lane])
+    return again

@@ -175,10 +175,9 @@ class Lanes:
     index : which lanes of the program these are, shape [lanes]
     costs : shape [lanes or 1, columns]
     basis : columns of :attr:`Program.extended`, shape [lanes, rows]
-    inverse : of the matrix of basic columns, shape [lanes, rows, rows]
     vectors : right-hand sides of interest, shape [lanes, rows, count]
-    levels : inverse @ vectors, same shape
-    duals : shape [lanes, rows]
+    table : inverse of the basic columns and inverse @ vectors side by side; below them the duals and duals @ vectors,
+        shape [lanes, rows + 1, rows + count]. One rank-one update exchanges a column
     penalty : cost of an artificial column
     """
 
@@ -186,30 +185,47 @@ class Lanes:
     index: IntArray
     costs: FloatArray
     basis: IntArray
-    inverse: FloatArray
     vectors: FloatArray
-    levels: FloatArray
-    duals: FloatArray
+    table: FloatArray
     penalty: float = 0.0
+
+    @property
+    def inverse(self) -> FloatArray:
+        """Inverse of the basic columns, a view, shape [lanes, rows, rows]."""
+        rows = self.basis.shape[1]
+        return self.table[:, :rows, :rows]
+
+    @property
+    def levels(self) -> FloatArray:
+        """Basic amounts, inverse @ vectors, a view, shape [lanes, rows, count]."""
+        rows = self.basis.shape[1]
+        return self.table[:, :rows, rows:]
+
+    @property
+    def duals(self) -> FloatArray:
+        """Duals, a view, shape [lanes, rows]."""
+        rows = self.basis.shape[1]
+        return self.table[:, rows, :rows]
 
     def take(self, chosen: IntArray) -> Lanes:
         """Copy the lanes ``chosen``."""
         return Lanes(
             self.program,
             self.index[chosen],
-            self.costs if len(self.costs) == 1 else self.costs[chosen],
+            self.costs_in(chosen),
             self.basis[chosen],
-            self.inverse[chosen],
             self.vectors[chosen],
-            self.levels[chosen],
-            self.duals[chosen],
+            self.table[chosen],
             self.penalty,
         )
 
     def put(self, chosen: IntArray, part: Lanes) -> None:
         """Write lanes copied by :meth:`take` back."""
-        self.basis[chosen], self.inverse[chosen] = part.basis, part.inverse
-        self.levels[chosen], self.duals[chosen] = part.levels, part.duals
+        self.basis[chosen], self.table[chosen] = part.basis, part.table
+
+    def costs_in(self, lanes: IntArray) -> FloatArray:
+        """Costs of some of these lanes, shape [lanes or 1, columns]."""
+        return self.costs if len(self.costs) == 1 else self.costs[lanes]
 
     @property
     def artificial(self) -> BoolArray:
@@ -231,54 +247,56 @@ class Lanes:
     def price(self, costs: FloatArray, penalty: float) -> None:
         """Change to other costs and compute the duals y = c_B B^-1."""
         self.costs, self.penalty = costs, penalty
-        self.duals = np.einsum("ki,kij->kj", self.basic_costs(), self.inverse)
+        rows = self.basis.shape[1]
+        self.table[:, rows] = (self.basic_costs()[:, None, :] @ self.table[:, :rows])[:, 0]
 
     def refresh(self) -> None:
-        """Invert the bases afresh and recompute levels (with one step of refinement) and duals.
+        """Invert the bases afresh and recompute levels and duals.
 
         Raises
         ------
         ConvergenceError
             A basis is singular.
         """
+        rows = self.basis.shape[1]
         columns = self.program.extended[self.basis]
         try:
-            self.inverse = np.asarray(np.linalg.inv(columns.transpose(0, 2, 1)), dtype=np.float64)
+            inverse = np.linalg.inv(columns.transpose(0, 2, 1))
         except np.linalg.LinAlgError as error:
             raise ConvergenceError("a basis of the linear program became singular") from error
-        basic = columns.transpose(0, 2, 1)
-        self.levels = self.inverse @ self.vectors
-        self.levels += self.inverse @ (self.vectors - basic @ self.levels)
+        self.table = np.empty((len(columns), rows + 1, rows + self.vectors.shape[2]))
+        self.table[:, :rows, :rows] = inverse
+        self.table[:, :rows, rows:] = inverse @ self.vectors
         self.price(self.costs, self.penalty)
 
     def reduced(self) -> FloatArray:
         """Reduced costs of all columns, shape [lanes, columns]."""
-        table = self.duals @ self.program.matrix
-        return np.subtract(self.costs, table, out=table)
+        values = self.duals @ self.program.matrix
+        return np.subtract(self.costs, values, out=values)
 
     def column(self, lanes: IntArray, entering: IntArray) -> FloatArray:
         """Entering columns in terms of the bases, shape [lanes, rows]."""
-        columns = self.program.extended[entering]
-        return np.asarray(np.einsum("kij,kj->ki", self.inverse[lanes], columns))
+        inverse = self.inverse if len(lanes) == len(self.basis) else self.inverse[lanes]
+        result: FloatArray = (inverse @ self.program.extended[entering][:, :, None])[:, :, 0]
+        return result
 
-    def least_pivot(self, lanes: IntArray, rows: IntArray | slice) -> FloatArray:
-        """Smallest trustworthy pivot in ``rows`` of the lanes, shape [lanes] or [lanes, rows]."""
-        largest = np.abs(self.inverse[lanes, rows]).max(axis=-1)
+    def least_pivot(self, lanes: IntArray, rows: IntArray) -> FloatArray:
+        """Smallest trustworthy pivot in one row of each lane, shape [lanes]."""
+        largest = np.abs(self.inverse[lanes, rows]).max(axis=1)
         return np.maximum(PIVOT, 0.01 * PIVOT * np.asarray(largest))
 
     def exchange(
         self, lanes: IntArray, leaving: IntArray, entering: IntArray, column: FloatArray, gain: FloatArray
     ) -> None:
         """Replace the basic columns at rows ``leaving`` by ``entering`` of reduced cost ``gain``."""
-        here = np.arange(len(lanes))
-        pivot = column[here, leaving]
-        row = self.inverse[lanes, leaving] / pivot[:, None]
-        level = self.levels[lanes, leaving] / pivot[:, None]
-        self.inverse[lanes] -= column[:, :, None] * row[:, None, :]
-        self.levels[lanes] -= column[:, :, None] * level[:, None, :]
-        self.inverse[lanes, leaving] = row
-        self.levels[lanes, leaving] = level
-        self.duals[lanes] += gain[:, None] * row
+        pivot = column[np.arange(len(lanes)), leaving]
+        row = self.table[lanes, leaving] / pivot[:, None]
+        change = np.concatenate([column, -gain[:, None]], axis=1)[:, :, None] * row[:, None, :]
+        if len(lanes) == len(self.table):
+            self.table -= change
+        else:
+            self.table[lanes] -= change
+        self.table[lanes, leaving] = row
         self.basis[lanes, leaving] = entering
 
     def drop(self, lanes: IntArray, leaving: IntArray, sign: FloatArray, bland: BoolArray) -> IntArray:
@@ -292,34 +310,41 @@ class Lanes:
         -------
         Positions in ``lanes`` where no column can take the place: their right-hand sides are out of reach.
         """
-        reduced = self.costs_in(lanes) - self.duals[lanes] @ self.program.matrix
-        row = self.inverse[lanes, leaving] @ self.program.matrix
-        row *= sign[:, None]
+        every = len(lanes) == len(self.table)
+        rows = self.basis.shape[1]
+        reduced = self.table[lanes, rows, :rows] @ self.program.matrix
+        np.subtract(self.costs if every else self.costs_in(lanes), reduced, out=reduced)
+        row = (self.table[lanes, leaving, :rows] * sign[:, None]) @ self.program.matrix
         allowed = row > self.least_pivot(lanes, leaving)[:, None]
-        ratio = np.maximum(reduced, 0.0) / np.where(allowed, row, 1.0) * (TIE / self.program.tolerance)
-        order = np.broadcast_to(np.arange(row.shape[1]), row.shape)
-        entering = choose(allowed, ratio, row, order, bland)
-        possible = allowed.any(axis=1)
-        there = np.flatnonzero(possible)
-        lane, column = lanes[there], entering[there]
-        gain = reduced[there, column]
-        self.exchange(lane, leaving[there], column, self.column(lane, column), gain)
-        return np.flatnonzero(~possible)
-
-    def costs_in(self, lanes: IntArray) -> FloatArray:
-        """Costs of some of these lanes, shape [lanes or 1, columns]."""
-        return self.costs if len(self.costs) == 1 else self.costs[lanes]
+        ratio = np.where(allowed, reduced, np.inf)
+        ratio /= np.where(allowed, row, 1.0)
+        np.maximum(ratio, 0.0, out=ratio)
+        unit = self.program.tolerance / AMOUNT
+        entering = choose(ratio, row, np.arange(row.shape[1]), bland, tie=TIE * unit)
+        here = np.arange(len(lanes))
+        gain, possible = reduced[here, entering], allowed[here, entering]
+        if possible.all():
+            self.exchange(lanes, leaving, entering, self.column(lanes, entering), gain)
+            return here[:0]
+        kept = possible.nonzero()[0]
+        lane, column = lanes[kept], entering[kept]
+        self.exchange(lane, leaving[kept], column, self.column(lane, column), gain[kept])
+        return (~possible).nonzero()[0]
 
 
 def choose(
-    allowed: BoolArray, ratio: FloatArray, size: FloatArray, order: IntArray, bland: BoolArray
+    ratio: FloatArray, size: FloatArray, order: IntArray, bland: BoolArray, *, tie: float = TIE
 ) -> IntArray:
     """Pick one candidate per lane: smallest ratio, of ties the largest pivot (Bland: the lowest column).
 
-    ``allowed``, ``ratio``, ``size`` and ``order`` have shape [lanes, candidates], ``bland`` [lanes].
+    ``ratio`` (infinite where not allowed) and ``size`` have shape [lanes, candidates], ``order`` that or [candidates],
+    ``bland`` [lanes].
     """
-    least = np.where(allowed, ratio, np.inf).min(axis=1, keepdims=True)
-    tied = allowed & (ratio <= least + TIE)
+    best = ratio.argmin(axis=1)
+    tied = ratio <= ratio[np.arange(len(best)), best][:, None] + tie
+    if np.count_nonzero(tied) == len(best):
+        return np.asarray(best)
+    tied &= ratio < np.inf
     best = np.argmax(np.where(tied, size, -1.0), axis=1)
     if bland.any():
         lowest = np.argmin(np.where(tied, order, np.iinfo(np.intp).max), axis=1)

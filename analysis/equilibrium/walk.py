@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Stretches of t shorter than this hold no phase field.
 _SHORT = 1e-12
+#: A line that leaves what the columns can make up this close to its end does so by round-off.
+_LAST = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,23 +78,19 @@ class Path:
 
 @dataclass(eq=False)
 class _Trail:
-    """Bases in the order in which they were left: lane, stretch of t, duals and amounts at both of its ends."""
+    """Bases in the order in which they were left: lane, distance from t = 1/2 at both ends, basis and table."""
 
     lanes: list[IntArray]
     spans: list[FloatArray]
     bases: list[IntArray]
-    duals: list[FloatArray]
-    levels: list[FloatArray]
+    tables: list[FloatArray]
 
-    def add(self, ids: IntArray, work: Lanes, here: IntArray, begin: FloatArray, end: FloatArray) -> None:
-        """Note the bases of the lanes ``here`` of ``work``, the best ones from ``begin`` to ``end``."""
-        span = np.stack([begin, end], axis=1)
-        level = work.levels[here]
+    def add(self, ids: IntArray, work: Lanes, begin: FloatArray, end: FloatArray) -> None:
+        """Note the bases of ``work``, the best ones from ``begin`` to ``end``."""
         self.lanes.append(ids)
-        self.spans.append(span)
-        self.bases.append(work.basis[here])
-        self.duals.append(work.duals[here])
-        self.levels.append(level[:, None, :, 0] + span[:, :, None] * level[:, None, :, 1])
+        self.spans.append(np.stack([begin, end], axis=1))
+        self.bases.append(work.basis.copy())
+        self.tables.append(work.table.copy())
 
 
 def walk(
@@ -148,11 +146,12 @@ def _both_ways(program: Program, state: Lanes, change: FloatArray, refresh: int)
     """
     count = len(state.index)
     work = state.take(np.tile(np.arange(count), 2))
-    heading = np.repeat([1.0, -1.0], count)
     aim = np.concatenate([change, -change])[:, :, None]
+    rows = aim.shape[1]
+    toward = work.table[:, :, :rows] @ aim
     work.vectors = np.concatenate([work.vectors, aim], axis=2)
-    work.levels = np.concatenate([work.levels, work.inverse @ aim], axis=2)
-    trail = _Trail([], [], [], [], [])
+    work.table = np.concatenate([work.table, toward], axis=2)
+    trail = _Trail([], [], [], [])
     ids, travelled = np.arange(2 * count), np.zeros(2 * count)
     stalled = np.zeros(2 * count, dtype=np.intp)
     pivots = rounds = 0
@@ -160,7 +159,7 @@ def _both_ways(program: Program, state: Lanes, change: FloatArray, refresh: int)
         stop, leaving = _next_stop(work, travelled, stalled > STALL)
         ended = stop >= 0.5 - _SHORT
         stop = np.where(ended, 0.5, stop)
-        trail.add(ids, work, np.arange(ids.size), travelled, stop)
+        trail.add(ids, work, travelled, stop)
         going = np.flatnonzero(~ended)
         if ended.any():
             _certify_end(program, work, np.flatnonzero(ended))
@@ -172,26 +171,28 @@ def _both_ways(program: Program, state: Lanes, change: FloatArray, refresh: int)
         here = np.arange(ids.size)
         lost = work.drop(here, leaving, np.sign(work.levels[here, leaving, 1]), stalled > STALL)
         if lost.size:
-            raise InfeasibleError(int(work.index[lost[0]]))
+            if stop[lost].min() < 0.5 - _LAST:
+                raise InfeasibleError(int(work.index[lost[int(stop[lost].argmin())]]))
+            stop[lost] = 0.5
         travelled, pivots, rounds = stop, pivots + ids.size, rounds + 1
         check_rounds(rounds)
         if rounds % refresh == 0:
             work.refresh()
-    trail.spans = [0.5 + heading[i][:, None] * s for i, s in zip(trail.lanes, trail.spans, strict=True)]
-    trail.lanes = [i % count for i in trail.lanes]
     return trail, pivots
 
 
 def _next_stop(work: Lanes, travelled: FloatArray, bland: BoolArray) -> tuple[FloatArray, IntArray]:
     """Where the first amount of each lane reaches zero, and its row; infinity where none does."""
     level, slope = work.levels[:, :, 0], work.levels[:, :, 1]
-    fixed = work.artificial
-    falls = np.where(fixed, np.abs(slope) > AMOUNT, (slope < -AMOUNT) & ~work.free)
-    ratio = np.where(fixed, 0.0, -level / np.where(falls, slope, -1.0))
-    ratio = np.maximum(ratio, travelled[:, None])
-    leaving = choose(falls, ratio, np.abs(slope), work.basis, bland)
-    stop = np.where(falls.any(axis=1), ratio[np.arange(len(leaving)), leaving], np.inf)
-    return stop, leaving
+    falls = slope < -AMOUNT
+    if work.program.free.any():
+        falls &= ~work.free
+    ratio = np.where(falls, -level, np.inf) / np.where(falls, slope, 1.0)
+    if (fixed := work.artificial).any():
+        ratio[fixed] = np.where(np.abs(slope[fixed]) > AMOUNT, 0.0, np.inf)
+    np.maximum(ratio, travelled[:, None], out=ratio)
+    leaving = choose(ratio, np.abs(slope), work.basis, bland)
+    return ratio[np.arange(len(leaving)), leaving], leaving
 
 
 def _certify_end(program: Program, work: Lanes, ended: IntArray) -> None:
@@ -205,13 +206,18 @@ def _paths(
     program: Program, block: IntArray, change: FloatArray, trail: _Trail, tolerance: float, pivots: int
 ) -> list[Path]:
     """Sort the trail by lane and t, drop empty stretches, join those of equal slope."""
-    lanes, spans, levels = (np.concatenate(part) for part in (trail.lanes, trail.spans, trail.levels))
-    down = spans[:, 0] > spans[:, 1]
+    rows, count = change.shape[1], len(block)
+    ids, bases = np.concatenate(trail.lanes), np.concatenate(trail.bases)
+    spans, tables = np.concatenate(trail.spans), np.concatenate(trail.tables)
+    down = ids >= count
+    levels = tables[:, None, :rows, rows] + spans[:, :, None] * tables[:, None, :rows, rows + 1]
+    spans = 0.5 + np.where(down, -1.0, 1.0)[:, None] * spans
     spans[down], levels[down] = spans[down, ::-1], levels[down, ::-1]
+    lanes = ids % count
     order = np.lexsort((spans[:, 0], lanes))
     order = order[(spans[:, 1] - spans[:, 0] > _SHORT)[order]]
     lanes, spans, levels = lanes[order], spans[order], levels[order]
-    bases, duals = program.plain(np.concatenate(trail.bases)[order]), np.concatenate(trail.duals)[order]
+    bases, duals = program.plain(bases[order]), tables[order, rows, :rows]
     slopes = np.einsum("ki,ki->k", duals, change[lanes])
     scales = program.scales[block]
     new = np.ones(len(lanes), dtype=np.bool_)

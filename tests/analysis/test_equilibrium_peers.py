@@ -149,6 +149,8 @@ def test_any_species_is_a_reservoir_and_conditions_run_at_once() -> None:
         np.testing.assert_allclose(profile.mole, [0.0, 2.0 / 3.0, 1.0])
         assert profile.products[1] == pytest.approx({"reservoir Li2O2": 2.0 / 3.0})
         assert profile.totals[1] == pytest.approx((2.0 * -7.6 + 2.0 * 6.0) / 3.0)
+    with pytest.raises(InputError, match="2 and 3"):
+        table.decompose("LiO", reservoirs={"O": np.asarray([-0.1, -0.2, -0.3])})
     lanes = LITHIA.decompose("LiO", reservoirs={"O": np.asarray([-0.1, -3.0])})
     assert [set(one) for one in lanes] == [{"Li2O2"}, {"Li2O", "reservoir O"}]
 
