@@ -95,14 +95,8 @@ class MixingLines:
 
     @cached_property
     def products(self) -> tuple[tuple[str, ...], NDArray[np.intp]]:
-        """Names of products, and which of them each column is: the samples of a solution are one product."""
-        names = [
-            phase.solution.name if isinstance(phase, SolutionSample) else phase.name
-            for phase in self.problem.library.phases
-        ]
-        listed = tuple(dict.fromkeys(names))
-        place = {name: i for i, name in enumerate(listed)}
-        return listed, np.array([place[name] for name in names], dtype=np.intp)
+        """See :func:`product_names`."""
+        return product_names(self.problem)
 
     def presence(self, path: Path) -> tuple[BoolArray, BoolArray]:
         """Products at the kinks [kinks, products] and between them [kinks - 1, products].
@@ -115,6 +109,23 @@ class MixingLines:
         there = np.zeros((len(path.positions), len(names)), dtype=np.bool_)
         there[rows, product[columns]] = True
         return there, there[:-1] | there[1:]
+
+
+def product_names(problem: LinearProblem) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Names of products, and which of them each column of the program is, shape [phases].
+
+    All samples of a solution are one product of its name; its pure end members, and a composition with a name of its
+    own such as a reactant, are phases of their own.
+    """
+    names = [
+        phase.solution.name
+        if isinstance(phase, SolutionSample) and phase.name.startswith(f"{phase.solution.name} ")
+        else phase.name
+        for phase in problem.library.phases
+    ]
+    listed = tuple(dict.fromkeys(names))
+    place = {name: i for i, name in enumerate(listed)}
+    return listed, np.array([place[name] for name in names], dtype=np.intp)
 
 
 def make_lines(

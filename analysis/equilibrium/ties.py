@@ -5,8 +5,9 @@ At a ratio with the products P of lowest free energy G(P), leave out one product
     gap(p) = G(best products without p) - G(P)          per atom of the mixture, never negative
 
 Each alternative whose gap is within a window (10 meV/atom) is a tie. The gap is also what it costs if p does not
-nucleate. Open gases are never left out (their potential is fixed), neither is a product nothing else can replace.
-Alternatives that need two products left out at once are not searched.
+nucleate. A solution is left out with all of its compositions; open gases are never left out (their potential is
+fixed), neither is a product that nothing else can replace. Alternatives that need two products left out at once are
+not searched.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ import numpy as np
 
 from cosinter.analysis.equilibrium.interface import MEV_PER_ATOM, InterfaceReaction, Kink
 from cosinter.analysis.equilibrium.lp import AMOUNT_TOLERANCE, LinearProblem, describe
+from cosinter.analysis.equilibrium.scan import product_names
+from cosinter.analysis.equilibrium.tableau import BoolArray
 from cosinter.analysis.thermochemistry.functions import FloatArray
+from cosinter.analysis.thermochemistry.solution_models import SolutionSample
 from cosinter.data.exceptions import InputError
 
 WINDOW_MEV_PER_ATOM = 10.0
@@ -87,67 +91,83 @@ def find_ties(
         raise InputError(f"the window of ties must not be negative; got {window_meV_per_atom:g} meV/atom")
     problem = reaction.problem
     chosen = list(reaction.kinks if kinks is None else kinks)
-    vectors = [
-        kink.mole * problem.vector(reaction.first.composition)
-        + (1.0 - kink.mole) * problem.vector(reaction.second.composition)
-        for kink in chosen
-    ]
-    best = problem.minima(np.stack(vectors))
-    amounts = best.dense(problem.counts.shape[1])
-    cases = [
-        (i, int(column))
-        for i, vector in enumerate(vectors)
-        for column in np.flatnonzero(_present(problem, amounts[i], vector) & ~problem.is_open)
-    ]
+    first, second = (problem.vector(phase.composition) for phase in (reaction.first, reaction.second))
+    vectors = np.array([kink.mole * first + (1.0 - kink.mole) * second for kink in chosen])
+    vectors = vectors.reshape(-1, len(problem.elements))
+    cases, best = _cases(problem, vectors)
     if not cases:
         return ()
-    others, gaps = _left_out(problem, cases, vectors, best.value)
+    owners = np.array([case.owner for case in cases])
+    others, values = _without(problem, [case.columns for case in cases], vectors[owners])
+    gaps = np.maximum(values - best[owners], 0.0)
     found = []
     for i, kink in enumerate(chosen):
-        here = [k for k, (owner, _) in enumerate(cases) if owner == i]
-        alternatives = _alternatives(
-            problem, [(cases[k][1], others[k], gaps[k]) for k in here], vectors[i], window_meV_per_atom
-        )
+        here = sorted(np.flatnonzero(owners == i), key=lambda k: float(gaps[k]))
+        listed = [(cases[k], others[k], float(gaps[k])) for k in here]
+        alternatives = _alternatives(problem, listed, vectors[i], window_meV_per_atom)
         if alternatives:
             products = tuple(str(product["phase"]) for product in kink.products)
             found.append(Tie(kink.mole, products, alternatives))
     return tuple(found)
 
 
-def _present(problem: LinearProblem, amounts: FloatArray, vector: FloatArray) -> Any:
-    return np.abs(amounts) * problem.atoms > AMOUNT_TOLERANCE * vector.sum()
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """One product left out: at which ratio, its name, and the columns [phases] that go with it."""
+
+    owner: int
+    name: str
+    columns: BoolArray
 
 
-def _left_out(
-    problem: LinearProblem, cases: Sequence[tuple[int, int]], vectors: Sequence[FloatArray], best: FloatArray
+def _cases(problem: LinearProblem, vectors: FloatArray) -> tuple[list[_Case], FloatArray]:
+    """Condensed products at each ratio, and the least free energy there, J."""
+    best = problem.minima(vectors)
+    amounts = best.dense(problem.counts.shape[1])
+    listed, shown = product_names(problem)
+    keys = [
+        f"solution {phase.solution.name}" if isinstance(phase, SolutionSample) else phase.name
+        for phase in problem.library.phases
+    ]
+    group = np.unique(keys, return_inverse=True)[1]
+    cases = []
+    for i, vector in enumerate(vectors):
+        there = np.flatnonzero(_present(problem, amounts[i], vector) & ~problem.is_open)
+        _, first = np.unique(group[there], return_index=True)
+        cases += [_Case(i, listed[shown[j]], group == group[j]) for j in there[first]]
+    return cases, best.value
+
+
+def _present(problem: LinearProblem, amounts: FloatArray, vector: FloatArray) -> BoolArray:
+    return np.asarray(np.abs(amounts) * problem.atoms > AMOUNT_TOLERANCE * vector.sum())
+
+
+def _without(
+    problem: LinearProblem, columns: Sequence[BoolArray], vectors: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Amounts [cases, phases] and gaps (J) of the best products without one column, one lane per case."""
-    costs = np.tile(problem.costs, (len(cases), 1))
-    columns = np.array([column for _, column in cases])
-    costs[np.arange(len(cases)), columns] += _PENALTY_J * problem.atoms[columns]
-    rhs = np.stack([vectors[owner] for owner, _ in cases])
-    solution = problem.minima(rhs, costs=costs)
-    owners = [owner for owner, _ in cases]
-    return solution.dense(problem.counts.shape[1]), np.maximum(solution.value - best[owners], 0.0)
+    """Amounts [cases, phases] and free energies (J) of the best products without ``columns``, one lane per case."""
+    costs = problem.costs + np.where(np.stack(columns), _PENALTY_J * problem.atoms, 0.0)
+    solution = problem.minima(vectors, costs=costs)
+    return solution.dense(problem.counts.shape[1]), solution.value
 
 
 def _alternatives(
     problem: LinearProblem,
-    cases: Sequence[tuple[int, FloatArray, float]],
+    cases: Sequence[tuple[_Case, FloatArray, float]],
     vector: FloatArray,
     window: float,
 ) -> tuple[Alternative, ...]:
     """Keep the cases within the window that really do without their product, each set of products once."""
     seen: set[frozenset[str]] = set()
     found = []
-    for column, amounts, gap in sorted(cases, key=lambda case: case[2]):
-        size = gap * MEV_PER_ATOM / float(vector.sum())
+    for case, amounts, gap in cases:
+        size = float(gap * MEV_PER_ATOM / vector.sum())
         present = _present(problem, amounts, vector)
-        if size > window or present[column]:
+        if size > window or present[case.columns].any():
             continue
         products = tuple(describe(problem, problem.named(np.where(present, amounts, 0.0))))
         names = frozenset(str(product["phase"]) for product in products)
         if names not in seen:
             seen.add(names)
-            found.append(Alternative(problem.library.names[column], float(gap), size, products))
+            found.append(Alternative(case.name, gap, size, products))
     return tuple(found)
