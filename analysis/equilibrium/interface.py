@@ -13,7 +13,7 @@ ends. Between two kinks the products are the same phases and every amount is lin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from cosinter.analysis.equilibrium.lp import KINK_TOLERANCE, LinearProblem, desc
 from cosinter.analysis.thermochemistry.formulas import molar_mass
 from cosinter.analysis.thermochemistry.functions import FloatArray
 from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, reaction_uncertainty
+from cosinter.analysis.thermochemistry.solution_models import Solution
 from cosinter.data.exceptions import InputError, UnknownNameError
 
 Basis = Literal["mole", "mass", "volume"]
@@ -80,6 +81,7 @@ class InterfaceReaction:
     kinks : where dG bends by more than ``tolerance_J_per_mol`` (per mole of atoms)
     amounts : mol of every phase at the kinks, per mole of mixture, shape [kinks, phases]
     volumes_A3 : volumes of one formula unit of both reactants, None where not known
+    bound_J_per_mol : with solutions, the free energy lies nowhere further below the answer, J per mole of atoms
     """
 
     line: MixingLine
@@ -88,6 +90,7 @@ class InterfaceReaction:
     warnings: tuple[str, ...]
     volumes_A3: tuple[float | None, float | None]
     tolerance_J_per_mol: float = KINK_TOLERANCE
+    bound_J_per_mol: float | None = None
 
     @property
     def problem(self) -> LinearProblem:
@@ -106,12 +109,14 @@ class InterfaceReaction:
 
     @property
     def segments(self) -> tuple[tuple[float, float, tuple[str, ...]], ...]:
-        """(from, to, phases) between neighbouring kinks, mole fractions of the first reactant."""
-        parts = []
+        """(from, to, phases) of each stretch with the same phases, mole fractions of the first reactant."""
+        parts: list[tuple[float, float, tuple[str, ...]]] = []
+        place = {name: i for i, name in enumerate(self.problem.library.names)}
         for low, high in pairwise(self.kinks):
             names = {p["phase"] for p in low.products} | {p["phase"] for p in high.products}
-            ordered = tuple(name for name in self.problem.library.names if name in names)
-            parts.append((low.mole, high.mole, ordered))
+            ordered = tuple(sorted(names, key=lambda name: (place.get(name, len(place)), name)))
+            start = parts.pop()[0] if parts and parts[-1][2] == ordered else low.mole
+            parts.append((start, high.mole, ordered))
         return tuple(parts)
 
     @property
@@ -169,6 +174,8 @@ class InterfaceReaction:
             ],
             "warnings": list(self.warnings),
         }
+        if self.bound_J_per_mol is not None:
+            result["bound"] = {"J_per_mol_atoms": self.bound_J_per_mol}
         if at is not None:
             result["point"] = self.at(at, basis).to_dict()
         return result
@@ -224,6 +231,7 @@ def interface_reaction(
     temperature_K: float,
     pressures_bar: Mapping[str, float],
     exclude: Iterable[str] = (),
+    solutions: Iterable[Solution] = (),
 ) -> InterfaceReaction:
     """Find all kinks, products and free energies along the mixing line of two reactants.
 
@@ -234,6 +242,8 @@ def interface_reaction(
     temperature_K : 250 to 2500 K
     pressures_bar : {gas: partial pressure in bar} of the open gases
     exclude : names of phases that must not form
+    solutions : solid solutions and melts that may form; the kinks are then the points between which the free energy
+        is linear to within the bound of :mod:`~cosinter.analysis.equilibrium.refine`
 
     Raises
     ------
@@ -252,20 +262,33 @@ def interface_reaction(
         pressures_bar=pressures_bar,
         exclude=exclude,
     )
-    path = line.path()
-    amounts = path.dense(len(line.problem.costs))
+    line, positions, amounts, bound = _solved(line, tuple(solutions))
     volumes = (_volume(line.first.formula), _volume(line.second.formula))
     left, right = (float(value) for value in line.problem.costs @ amounts[[0, -1]].T)
     ends = left - line.gibbs[1], right - line.gibbs[0]
     return InterfaceReaction(
         line=line,
         kinks=tuple(
-            _kink(line, volumes, x, n, ends) for x, n in zip(path.positions.tolist(), amounts, strict=True)
+            _kink(line, volumes, x, n, ends) for x, n in zip(positions.tolist(), amounts, strict=True)
         ),
         amounts=amounts,
         warnings=_warnings(line, np.max(np.abs(amounts), axis=0)),
         volumes_A3=volumes,
+        bound_J_per_mol=bound,
     )
+
+
+def _solved(
+    line: MixingLine, solutions: tuple[Solution, ...]
+) -> tuple[MixingLine, FloatArray, FloatArray, float | None]:
+    """The line with the columns it needs, its kinks and amounts there, and the bound of a refinement."""
+    if not solutions:
+        path = line.path()
+        return line, path.positions, path.dense(len(line.problem.costs)), None
+    from cosinter.analysis.equilibrium.refine import refine_line
+
+    refined = refine_line(line.problem, solutions, *line.vectors)
+    return replace(line, problem=refined.problem), refined.positions, refined.amounts, refined.bound_J
 
 
 def _warnings(line: MixingLine, present: FloatArray) -> tuple[str, ...]:

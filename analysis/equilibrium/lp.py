@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import Avogadro, R, e
 
+from cosinter.analysis.equilibrium.products import merge_products
 from cosinter.analysis.equilibrium.simplex import (
     Basis,
     InfeasibleError,
@@ -29,6 +30,7 @@ from cosinter.analysis.equilibrium.simplex import (
     minimise,
     walk,
 )
+from cosinter.analysis.thermochemistry import solution_models
 from cosinter.analysis.thermochemistry.formulas import parse_formula
 from cosinter.analysis.thermochemistry.functions import FloatArray
 from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
@@ -66,6 +68,13 @@ class Equilibrium:
     unique: bool
     warnings: tuple[str, ...]
     library: PhaseLibrary
+
+    @property
+    def products(self) -> list[dict[str, Any]]:
+        """Phases as {"phase", "formula", "mol"}, samples of one solution joined; condensed first."""
+        phases = {phase.name: phase for phase in self.library.phases}
+        named = [(phases[name], mol) for name, mol in self.amounts.items()]
+        return merge_products(named, self.temperature_K)
 
     def mu(self, formula: str) -> float:
         """Chemical potential of ``formula`` on the scale of the library, J/mol.
@@ -375,12 +384,14 @@ def equilibrium(
     pressures_bar: Mapping[str, float],
     exclude: Iterable[str] = (),
     extra: Iterable[Phase] = (),
+    solutions: Iterable[solution_models.Solution] = (),
 ) -> Equilibrium:
     """Find the equilibrium of ``composition`` (mol of each element, a formula or a phase name) under open gases.
 
     Parameters
     ----------
     temperature_K, pressures_bar, exclude, extra : see :func:`make_problem`
+    solutions : solid solutions and melts that may form, see :mod:`~cosinter.analysis.equilibrium.refine`
 
     Returns
     -------
@@ -409,6 +420,11 @@ def equilibrium(
     )
     vector = problem.vector(atoms)
     amounts, potentials, unique = problem.solve(vector)
+    if models := tuple(solutions):
+        from cosinter.analysis.equilibrium.refine import refine_points
+
+        refined = refine_points(problem, models, vector)
+        problem, amounts, potentials = refined.problem, refined.amounts[0], refined.potentials[0]
     return Equilibrium(
         amounts=MappingProxyType(problem.named(amounts)),
         gibbs_J=float(problem.costs @ amounts),
@@ -422,7 +438,9 @@ def equilibrium(
 
 
 def describe(problem: LinearProblem, amounts: Mapping[str, float]) -> list[dict[str, Any]]:
-    """List products as {"phase", "formula", "mol"}; condensed phases first, largest first, then gases."""
+    """List products as {"phase", "formula", "mol"}; condensed phases first, largest first, then gases.
+
+    Samples of one solution are joined, see :func:`~cosinter.analysis.equilibrium.products.merge_products`.
+    """
     phases = {phase.name: phase for phase in problem.library.phases}
-    order = sorted(amounts, key=lambda name: (phases[name].state == "g", -abs(amounts[name])))
-    return [{"phase": name, "formula": phases[name].formula, "mol": amounts[name]} for name in order]
+    return merge_products([(phases[name], mol) for name, mol in amounts.items()], problem.temperature_K)

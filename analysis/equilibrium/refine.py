@@ -27,24 +27,28 @@ from numpy.typing import NDArray
 
 from cosinter.analysis.equilibrium.lp import LinearProblem
 from cosinter.analysis.equilibrium.simplex import Basis, minimise
+from cosinter.analysis.equilibrium.simplex import Solution as Answers
 from cosinter.analysis.thermochemistry.formulas import parse_formula
 from cosinter.analysis.thermochemistry.functions import FloatArray
 from cosinter.analysis.thermochemistry.library import Phase
 from cosinter.analysis.thermochemistry.solution_models import Solution
 from cosinter.analysis.thermochemistry.solution_search import find_lowest
+from cosinter.data.exceptions import ConvergenceError
 
 #: The answer may move by this much, J per mole of atoms.
 TOLERANCE_J = 1.0
 #: Samples of each solution to begin with.
 FIRST_SAMPLES = 24
-#: The first search looks for columns and points that change the answer by more than this, J per mole of atoms.
+#: The first search, cold and warm, looks for columns and points that change the answer by more than this, J per mole
+#: of atoms.
 _WIDEST_J = 256.0
+_WARM_J = 4.0
 _NARROWING = 6.0
 #: The search narrows once fewer new columns and points than this share of all points turn up.
 _FEW = 0.3
 _ROUNDS = 120
 #: Duals at the ends of a line are taken this far inside, where all elements are present.
-INSET = 1e-5
+INSET = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,7 @@ class Refinement:
     problem : the program with one more phase (:class:`SolutionSample`) per sample
     positions : share of the first composition, 0 to 1, ascending (a line), or 0, 1, 2, ... (single compositions)
     amounts : mol of each phase of the program there, shape [positions, phases]; on a line linear in between
+    potentials : mu of each element there (at the ends of a line: of the next point), J/mol, shape [positions, elements]
     bound_J : the free energy lies at most this far below the answer, J per mole of atoms of the elements that no open
         gas holds, anywhere on the line
     converged : the bound is within the tolerance
@@ -67,6 +72,7 @@ class Refinement:
     problem: LinearProblem
     positions: FloatArray
     amounts: FloatArray
+    potentials: FloatArray
     bound_J: float
     converged: bool
     rounds: int
@@ -97,7 +103,7 @@ def refine_points(
     targets = np.atleast_2d(vectors)
     problem.minima(targets)
     search = _Search(problem, solutions, start)
-    width = max(tolerance_J, _WIDEST_J)
+    width = max(tolerance_J, _WIDEST_J if start is None else _WARM_J)
     while True:
         search.solve(targets, np.arange(len(targets)))
         added = search.price(width)
@@ -106,7 +112,7 @@ def refine_points(
         if added <= _FEW * len(targets):
             width = max(tolerance_J, width / _NARROWING)
     positions = np.arange(len(targets), dtype=np.float64)
-    return search.finish(positions, targets, tolerance_J)
+    return search.finish(positions, tolerance_J)
 
 
 def refine_line(
@@ -130,10 +136,10 @@ def refine_line(
         See :meth:`~cosinter.analysis.equilibrium.lp.LinearProblem.minima`.
     """
     search = _Search(problem, solutions, start)
-    inside = problem.paths(second, first)[0].positions if start is None else start.positions
+    inside = problem.paths(second, first)[0].positions if start is None else _thinned(start, tolerance_J)
     line = _Line(first, second, search.weights, np.unique(np.clip(inside, INSET, 1.0 - INSET)))
     half = 0.5 * tolerance_J
-    width = max(half, _WIDEST_J)
+    width = max(half, _WIDEST_J if start is None else _WARM_J)
     while True:
         search.solve(line.at(line.inside), line.origin)
         if search.rounds >= _ROUNDS:
@@ -143,8 +149,22 @@ def refine_line(
             break
         if added <= _FEW * len(line.inside):
             width = max(half, width / _NARROWING)
-    positions = np.concatenate([[0.0], line.inside, [1.0]])
-    return search.finish(positions, line.at(positions), tolerance_J, line)
+    ends = minimise(search.matrix, search.costs, np.stack([second, first]), free=search.free)
+    gap = max(
+        float(line.gaps(search.values, search.duals)[0].max(initial=0.0)),
+        line.end_gap(ends.value, search.duals),
+    )
+    return search.finish(np.concatenate([[0.0], line.inside, [1.0]]), tolerance_J, gap_J=gap, ends=ends)
+
+
+def _thinned(start: Refinement, tolerance_J: float) -> FloatArray:
+    """Positions of a refinement without every other point that bends its free energy little."""
+    t, values = start.positions, start.amounts @ start.problem.costs
+    atoms = np.abs(start.amounts) @ start.problem.atoms
+    share = (t[1:-1] - t[:-2]) / (t[2:] - t[:-2])
+    bend = ((1.0 - share) * values[:-2] + share * values[2:] - values[1:-1]) / atoms[1:-1]
+    idle = np.concatenate([[False], (bend < 0.1 * tolerance_J) & (np.arange(len(bend)) % 2 == 0), [False]])
+    return np.asarray(t[~idle], dtype=np.float64)
 
 
 class _Line:
@@ -174,6 +194,12 @@ class _Line:
         tangent = values[:-1] + slopes[:-1] * (meets - low)
         return (chord - tangent) / (self.at(meets) @ self.weights), meets
 
+    def end_gap(self, values: FloatArray, duals: FloatArray) -> float:
+        """Largest height of the ``values`` at both ends above the tangents of the nearest points, J per mole of atoms."""
+        ends = np.stack([self.second, self.first])
+        under = np.einsum("ki,ki->k", duals[[0, -1]], ends)
+        return float(((values - under) / (ends @ self.weights)).max())
+
     def split(self, values: FloatArray, duals: FloatArray, width_J: float) -> int:
         """Add a point in every stretch with a gap above ``width_J``; how many."""
         gaps, meets = self.gaps(values, duals)
@@ -190,8 +216,8 @@ class _Samples:
     """The samples of one solution in one program.
 
     ``rows`` atoms of the end members [members, rows], ``x`` amounts [n, members], ``columns`` their columns in the
-    program [n]; ``planes`` and ``slack`` the tangent planes searched so far, as values at the end members, and how far
-    above them the solution surely lies, J per mole of atoms.
+    program [n]; ``heights`` [points, members] the tangent plane searched last at each point, by its values at the end
+    members, and ``slack`` [points] how far above it the solution surely lies, J per mole of atoms.
     """
 
     def __init__(self, problem: LinearProblem, whole: Solution, kept: list[int]) -> None:
@@ -204,7 +230,7 @@ class _Samples:
         self.references = self.solution.references(self.temperature_K)
         self.x = np.zeros((0, len(kept)))
         self.columns = np.zeros(0, dtype=np.intp)
-        self.planes = np.zeros((0, len(kept)))
+        self.heights = np.zeros((0, len(kept)))
         self.slack = np.zeros(0)
 
     def fresh(self, x: FloatArray) -> FloatArray:
@@ -212,28 +238,27 @@ class _Samples:
         x = x[~self.solution.at_corner(x)]
         _, first = np.unique(np.round(x, 6), axis=0, return_index=True)
         new = [i for i in sorted(first) if not np.any(np.all(np.abs(self.x - x[i]) < 1e-6, axis=1))]
-        return x[new]
+        return np.asarray(x[new], dtype=np.float64)
 
     def costs(self, x: FloatArray) -> FloatArray:
         """G of ``x``, J/mol, shape [n]."""
         return np.asarray(x @ self.references + self.solution.mixing(x, self.temperature_K))
 
-    def known_slack(self, heights: FloatArray) -> FloatArray:
-        """Slack of planes of ``heights`` at the end members, from the planes searched before, shape [k].
+    def search(
+        self, duals: FloatArray, origin: NDArray[np.intp], width_J: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Slack under each of ``duals``, shape [k], and amounts worth a column.
 
-        A plane that rises by at most r per atom over a searched one loses at most r.
+        A plane that rises at the end members by at most r per atom over the one searched last at its ``origin``
+        loses at most r of that slack; only where this is not enough the solution is searched again.
         """
-        best = np.full(len(heights), -np.inf)
-        if len(self.planes):
-            for i, height in enumerate(heights):
-                rise = np.max(height - self.planes, axis=1) / self.least
-                best[i] = np.max(self.slack - np.maximum(rise, 0.0))
-        return best
-
-    def search(self, duals: FloatArray, width_J: float) -> tuple[FloatArray, FloatArray]:
-        """Slack under each of ``duals``, shape [k], and amounts worth a column."""
         heights = duals @ self.rows.T
-        slack = self.known_slack(heights)
+        slack = np.full(len(duals), -np.inf)
+        if len(self.slack):
+            rise = np.max(heights - self.heights[origin], axis=1) / self.least
+            slack = self.slack[origin] - np.maximum(rise, 0.0)
+        self.heights = heights if not len(self.slack) else self.heights[origin]
+        self.slack = slack if not len(self.slack) else self.slack[origin]
         todo = np.flatnonzero(slack < -width_J)
         if not len(todo):
             return slack, self.x[:0]
@@ -249,8 +274,7 @@ class _Samples:
             enough_J=-width_J * self.least,
         )
         slack[todo] = found.bounds / self.least
-        self.planes = np.concatenate([self.planes, heights[todo]])
-        self.slack = np.concatenate([self.slack, slack[todo]])
+        self.heights[todo], self.slack[todo] = heights[todo], slack[todo]
         return slack, self.fresh(found.amounts[found.values < -0.8 * width_J * self.least])
 
 
@@ -265,6 +289,7 @@ class _Search:
         self.matrix, self.costs = problem.counts, problem.costs
         self.free = problem.is_open
         self.basis: NDArray[np.intp] | None = None
+        self.origin = np.zeros(0, dtype=np.intp)
         self.depth = np.zeros(0)
         self.sets: list[_Samples] = []
         for whole in solutions:
@@ -295,7 +320,11 @@ class _Search:
     def solve(self, targets: FloatArray, origin: NDArray[np.intp]) -> None:
         """Find the equilibria of ``targets``, shape [k, rows]; each starts from the basis number ``origin``."""
         start = None if self.basis is None else Basis(self.basis[origin])
-        solved = minimise(self.matrix, self.costs, targets, free=self.free, start=start)
+        try:
+            solved = minimise(self.matrix, self.costs, targets, free=self.free, start=start)
+        except ConvergenceError:
+            solved = minimise(self.matrix, self.costs, targets, free=self.free)
+        self.origin, self.solved = origin, solved
         self.values, self.duals, self.basis = solved.value, solved.duals, solved.basis.columns
         self.rounds += 1
 
@@ -303,33 +332,28 @@ class _Search:
         """Search all solutions under the present planes; how many columns were added."""
         worst, added = np.zeros(len(self.duals)), 0
         for samples in self.sets:
-            slack, useful = samples.search(self.duals, width_J)
+            slack, useful = samples.search(self.duals, self.origin, width_J)
             worst = np.maximum(worst, -slack)
             added += self._add(samples, useful)
         self.depth = worst
         return added
 
     def finish(
-        self,
-        positions: FloatArray,
-        targets: FloatArray,
-        tolerance_J: float,
-        line: _Line | None = None,
+        self, positions: FloatArray, tolerance_J: float, *, gap_J: float = 0.0, ends: Answers | None = None
     ) -> Refinement:
-        """Solve once more at all positions and make phases of the stable samples."""
-        solved = minimise(self.matrix, self.costs, targets, free=self.free)
-        gap = 0.0
-        if line is not None:
-            gap = float(line.gaps(self.values, self.duals)[0].max(initial=0.0))
-            ends = targets[[0, -1]]
-            under = np.einsum("ki,ki->k", self.duals[[0, -1]], ends)
-            gap = max(gap, float(((solved.value[[0, -1]] - under) / (ends @ self.weights)).max()))
-        bound = float(self.depth.max(initial=0.0)) + gap
-        problem, kept, samples = self._extended(solved.dense(len(self.costs)))
+        """Make phases of the stable samples; ``ends`` holds the answers at the first and last position."""
+        amounts, duals = self.solved.dense(len(self.costs)), self.duals
+        if ends is not None:
+            outer = ends.dense(len(self.costs))
+            amounts = np.concatenate([outer[:1], amounts, outer[1:]])
+            duals = np.concatenate([duals[:1], duals, duals[-1:]])
+        bound = float(self.depth.max(initial=0.0)) + gap_J
+        problem, kept, samples = self._extended(amounts)
         return Refinement(
             problem=problem,
             positions=positions,
             amounts=kept,
+            potentials=duals,
             bound_J=bound,
             converged=bound <= tolerance_J,
             rounds=self.rounds,

@@ -45,8 +45,8 @@ from cosinter.analysis.thermochemistry.open_circuit import (
 )
 from cosinter.data.exceptions import InputError
 
-#: Amounts of an end member below this are left out of a sample: costs less than 0.5 J/mol.
-NEGLIGIBLE = 3e-6
+#: Amounts of an end member below this are left out of a sample: costs less than 0.2 J/mol.
+NEGLIGIBLE = 1e-6
 _DIGITS = 10
 
 

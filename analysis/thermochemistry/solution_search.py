@@ -194,4 +194,4 @@ def _newton(objective: _Objective, x: FloatArray, slopes: FloatArray, damping: F
     solved = np.linalg.solve(matrix, sides)
     inside, along = np.einsum("ki,kij->jk", root, solved)
     change = solved[:, :, 0] - (inside / along)[:, None] * solved[:, :, 1]
-    return np.clip(change / root, -_LARGEST_STEP, _LARGEST_STEP)
+    return np.asarray(np.clip(change / root, -_LARGEST_STEP, _LARGEST_STEP), dtype=np.float64)
