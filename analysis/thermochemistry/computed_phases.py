@@ -1,10 +1,15 @@
 """Computed entries -> phases on the scale of the library.
 
-    G(T) = dH_f + G_delta(T),   dH_f = [E - sum_i n_i E_i] - n_g <error per group atom>
+    G(T) = dH_f + G_delta(T)
 
-with E and E_i the corrected energies of the compound and of the elements in the same set of entries, <error> the mean
-error of its class of compounds (carbonates, phosphates, ...), and G_delta the Gibbs descriptor. Elements, gases and
-molecular solids of the set are references only: they never become phases.
+with G_delta the Gibbs descriptor and dH_f from a reaction with measured phases that keeps the oxidation states
+(:mod:`cosinter.analysis.thermochemistry.computed_anchors`); where there is none, from the elements,
+
+    dH_f = [E - sum_i n_i E_i] - n_g <error per group atom>,
+
+with E and E_i the corrected energies of the compound and of the elements in the same set of entries and <error> the mean
+error of its class of compounds (carbonates, phosphates, ...). Elements, gases and molecular solids of the set are
+references only: they never become phases.
 """
 
 from __future__ import annotations
@@ -17,11 +22,17 @@ import numpy as np
 from scipy.constants import N_A, elementary_charge
 
 from cosinter.analysis.thermochemistry import descriptor
+from cosinter.analysis.thermochemistry.computed_anchors import AnchoredEntry, anchored_entries
 from cosinter.analysis.thermochemistry.computed_errors import error_table, group_of, unmeasured_spread
 from cosinter.analysis.thermochemistry.corrections import check_one_functional
 from cosinter.analysis.thermochemistry.entries import ComputedEntry, formation_energies
 from cosinter.analysis.thermochemistry.formulas import parse_formula
-from cosinter.analysis.thermochemistry.library import EnergySource, Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.library import (
+    EnergySource,
+    Phase,
+    PhaseLibrary,
+    combined_errors,
+)
 
 #: J/mol per eV.
 FARADAY = N_A * elementary_charge
@@ -56,6 +67,15 @@ def _reason(entry: ComputedEntry, elements: frozenset[str]) -> str:
     return ""
 
 
+def _lowest(entries: Sequence[ComputedEntry], energies: Sequence[float]) -> dict[str, ComputedEntry]:
+    """Lowest compound of every formula, also those without a volume: {formula: entry}."""
+    found: dict[str, ComputedEntry] = {}
+    for _, entry in sorted(zip(energies, entries, strict=True), key=lambda pair: (pair[0], pair[1].entry_id)):
+        if len(entry.composition) > 1 and not set(entry.composition) <= MOLECULAR:
+            found.setdefault(entry.formula, entry)
+    return found
+
+
 def _select(
     entries: Sequence[ComputedEntry], energies: Sequence[float], elements: frozenset[str]
 ) -> tuple[list[int], list[tuple[str, str]]]:
@@ -79,7 +99,7 @@ def _select(
 
 
 def _errors(name: str, composition: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Error sources of a computed phase: its own, and the mean error of its class, in J/mol and J/mol/K."""
+    """Error sources of a phase from the elements: its own, and the mean error of its class; J/mol and J/mol/K."""
     table = error_table()
     atoms = sum(composition.values())
     group_name = group_of(composition)
@@ -97,35 +117,67 @@ def _errors(name: str, composition: Mapping[str, float]) -> dict[str, tuple[floa
     return errors
 
 
-def _phase(
-    entry: ComputedEntry, formation_eV: float, slope: float, *, source: str, energy_source: EnergySource
-) -> Phase:
-    formula = entry.formula
-    composition = parse_formula(formula)
-    atoms = sum(composition.values())
-    group_name, note = group_of(composition), f"formation enthalpy {formation_eV:.3f} eV/atom"
-    if group_name is not None:
-        group = error_table().groups[group_name]
-        shift = -group.mean * composition[group.element] / atoms
-        formation_eV += shift
-        note += f" shifted by {shift:+.3f}, the mean error of {group.name} ({group.mean:+.3f} eV per {group.element})"
-    name = f"{formula} ({entry.entry_id})"
-    errors = _errors(name, composition)
-    return Phase(
-        name=name,
-        formula=formula,
-        state="s",
-        function=descriptor.DescriptorFunction(atoms * FARADAY, formation_eV, slope),
-        uncertainty_J_per_mol=math.hypot(*(enthalpy for enthalpy, _ in errors.values())),
-        entropy_uncertainty_J_per_mol_K=math.hypot(*(entropy for _, entropy in errors.values())),
-        source=f"{source}, {entry.entry_id}; {descriptor.SOURCE}",
-        kind="computed",
-        range_K=descriptor.RANGE_K,
-        note=note,
-        errors=errors,
-        energy_source=energy_source,
-        thermal_source="descriptor",
-    )
+def _anchored_errors(
+    name: str, atoms: float, anchored: AnchoredEntry, library: PhaseLibrary
+) -> dict[str, tuple[float, float]]:
+    """Error sources of an anchored phase: the measured phases' enthalpies with their signs, and its own."""
+    table = error_table()
+    parts = [(amount, library.phase(other)) for other, amount in anchored.reaction.phases.items()]
+    errors = {source: (enthalpy, 0.0) for source, (enthalpy, _) in combined_errors(parts).items()}
+    own = math.hypot(anchored.own, atoms * table.thermal_eV * FARADAY)
+    return {**errors, name: (own, atoms * table.thermal_eV_per_K * FARADAY)}
+
+
+def _from_elements(formation_eV: float, composition: Mapping[str, float]) -> tuple[float, str]:
+    """Formation enthalpy in eV/atom without the mean error of its class, and how it was made."""
+    note = f"enthalpy from the computed elements, {formation_eV:.3f} eV/atom"
+    name = group_of(composition)
+    if name is None:
+        return formation_eV, note
+    group = error_table().groups[name]
+    shift = -group.mean * composition[group.element] / sum(composition.values())
+    note += f", shifted by {shift:+.3f}: mean error of {name} {group.mean:+.3f} eV per {group.element}"
+    return formation_eV + shift, note
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """What all phases of one set share."""
+
+    library: PhaseLibrary
+    source: str
+    energy_source: EnergySource
+    anchored: Mapping[str, AnchoredEntry]
+
+    def phase(self, entry: ComputedEntry, formation_eV: float, slope: float) -> Phase:
+        """Make the phase of ``entry``; ``slope`` from :func:`descriptor.gibbs_slopes`."""
+        formula = entry.formula
+        composition = parse_formula(formula)
+        atoms = sum(composition.values())
+        name = f"{formula} ({entry.entry_id})"
+        anchored = self.anchored.get(formula)
+        if anchored is None:
+            enthalpy_eV, note = _from_elements(formation_eV, composition)
+            errors = _errors(name, composition)
+        else:
+            enthalpy_eV = anchored.enthalpy / atoms / FARADAY
+            note = f"enthalpy from measured phases: {formula} = {anchored.reaction}"
+            errors = _anchored_errors(name, atoms, anchored, self.library)
+        return Phase(
+            name=name,
+            formula=formula,
+            state="s",
+            function=descriptor.DescriptorFunction(atoms * FARADAY, enthalpy_eV, slope),
+            uncertainty_J_per_mol=math.hypot(*(enthalpy for enthalpy, _ in errors.values())),
+            entropy_uncertainty_J_per_mol_K=math.hypot(*(entropy for _, entropy in errors.values())),
+            source=f"{self.source}, {entry.entry_id}; {descriptor.SOURCE}",
+            kind="computed",
+            range_K=descriptor.RANGE_K,
+            note=note,
+            errors=errors,
+            energy_source=self.energy_source,
+            thermal_source="descriptor",
+        )
 
 
 def computed_phases(
@@ -141,7 +193,7 @@ def computed_phases(
     ----------
     entries : one set, one functional, with every element; see
         :func:`cosinter.analysis.thermochemistry.corrections.settle_corrections`
-    library : says which elements are known
+    library : says which elements are known, and holds the measured phases of the reactions
     source : what the phases cite
     energy_source : provider that the phases carry
 
@@ -162,8 +214,10 @@ def computed_phases(
     counts = np.asarray([[relevant[i].composition.get(e, 0.0) for e in elements] for i in chosen])
     volumes = np.asarray([relevant[i].volume_A3 for i in chosen], dtype=np.float64) / counts.sum(axis=1)
     slopes = descriptor.gibbs_slopes(volumes, descriptor.reduced_masses(counts, elements))
+    anchored = anchored_entries(_lowest(relevant, energies.tolist()), library, joule_per_mol=FARADAY)
+    maker = _Maker(library, source, energy_source, anchored)
     phases = tuple(
-        _phase(relevant[i], float(energies[i]), float(slope), source=source, energy_source=energy_source)
+        maker.phase(relevant[i], float(energies[i]), float(slope))
         for i, slope in zip(chosen, slopes, strict=True)
     )
     return ComputedPhases(phases, (*left_out, *dropped))
