@@ -26,11 +26,13 @@ from cosinter.workflows.report_content import (
     Product,
     ReactionTable,
     ReportContent,
+    Scene,
     SinterSeries,
     StageRow,
     StructureRow,
 )
 from cosinter.workflows.report_parameters import parameter_rows
+from cosinter.workflows.report_thermo import reaction_charts
 from cosinter.workflows.results import Results, StageResult
 from cosinter.workflows.study import Study
 
@@ -106,6 +108,8 @@ def make_content(found: Collected) -> ReportContent:
         phonons=tuple(_phonon(stage.data) for stage in found.of("phonon")),
         reactions=tuple(_reaction(stage.data) for stage in found.of("reaction")),
         ladder=_ladder(found),
+        scenes=_scenes(found),
+        charts=reaction_charts(stage.data for stage in found.of("reaction")),
         sinter=tuple(SinterSeries(case=name, **data["series"]) for name, data in found.sinter.items()),
         diffraction=tuple(
             PatternRow(case=stage.data["case"], **pattern, radiation=RADIATION[stage.data["wavelength"]])
@@ -251,6 +255,11 @@ def _reaction(data: Mapping[str, Any]) -> ReactionTable:
 def _ladder(found: Collected) -> tuple[LadderRow, ...]:
     stage = found.stages.get("thermodynamics")
     return tuple(LadderRow(**row) for row in stage.data["ladder"]) if stage is not None else ()
+
+
+def _scenes(found: Collected) -> tuple[Scene, ...]:
+    stage = found.stages.get("diagrams")
+    return tuple(Scene.model_validate(scene) for scene in stage.data["scenes"]) if stage is not None else ()
 
 
 def _warnings(found: Collected) -> Iterator[str]:

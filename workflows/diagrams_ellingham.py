@@ -11,7 +11,7 @@ from cosinter.data.exceptions import InputError
 from cosinter.workflows.chemistry import check_cathode, metals
 from cosinter.workflows.diagrams import Drawing, scene_drawing
 from cosinter.workflows.diagrams_fields import ellingham_scene
-from cosinter.workflows.diagrams_scene import subscripted
+from cosinter.workflows.diagrams_scene import Scene, subscripted
 from cosinter.workflows.report_content import LadderRow
 
 if TYPE_CHECKING:
@@ -27,7 +27,24 @@ def ellingham_drawing(
     temperatures_C: Sequence[float],
     pressures_bar: Mapping[str, float],
 ) -> Drawing:
-    """Draw the ladder of :func:`cosinter.analysis.equilibrium.ladder.li2o_ladder` over temperature.
+    """Draw the potential of Li2O; see :func:`ellingham_scene_of`."""
+    scene, rows = ellingham_scene_of(
+        cathode, electrolyte, library=library, temperatures_C=temperatures_C, pressures_bar=pressures_bar
+    )
+    return scene_drawing(
+        scene, {"reservoirs": [row.model_dump() for row in rows], "atmosphere": dict(pressures_bar)}
+    )
+
+
+def ellingham_scene_of(
+    cathode: str,
+    electrolyte: str,
+    *,
+    library: PhaseLibrary,
+    temperatures_C: Sequence[float],
+    pressures_bar: Mapping[str, float],
+) -> tuple[Scene, tuple[LadderRow, ...]]:
+    """Scene and numbers of :func:`cosinter.analysis.equilibrium.ladder.li2o_ladder` over temperature.
 
     Raises
     ------
@@ -53,16 +70,14 @@ def ellingham_drawing(
         temperatures_K=[value + zero_Celsius for value in temperatures_C],
         pressures_bar=pressures_bar,
     )
-    rows = [ladder_row(rung) for rung in rungs]
+    rows = tuple(ladder_row(rung) for rung in rungs)
     gases = ", ".join(f"{subscripted(gas)} {pressure:g} bar" for gas, pressure in pressures_bar.items())
     scene = ellingham_scene(
         rows,
         title="Who gives lithium oxide to whom",
         subtitle=f"{subscripted(formula)} and {subscripted(solid.formula)}; {gases}",
     )
-    return scene_drawing(
-        scene, {"reservoirs": [row.model_dump() for row in rows], "atmosphere": dict(pressures_bar)}
-    )
+    return scene, rows
 
 
 def ladder_row(rung: Rung) -> LadderRow:

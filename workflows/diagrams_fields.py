@@ -47,7 +47,8 @@ def potential_scene(diagram: PotentialDiagram) -> Scene:
     margin = 0.06 * (high - low)
     x_range, y_range = (low[0], high[0] + margin[0]), (low[1], high[1] + margin[1])
     inch = np.asarray([_WIDE / (x_range[1] - x_range[0]), _HIGH / (y_range[1] - y_range[0])])
-    notes, entries = _field_notes(diagram, shown, inch)
+    notes, listed = _field_notes(diagram, shown, inch)
+    entries, places = tuple(listed.values()), list(listed)
     species = " and ".join(subscripted(axis.species) for axis in diagram.axes)
     limits = {name: _shown(line, diagram) for name, line in diagram.limits.items()}
     return Scene(
@@ -62,6 +63,7 @@ def potential_scene(diagram: PotentialDiagram) -> Scene:
             Patch(
                 x=tuple(corners[:, 0]), y=tuple(corners[:, 1]), colour=TINTS[place % len(TINTS)], border=PAPER,
                 width=1.2, label=_field_text(field, diagram),
+                entry=places.index(place) if place in listed else None,
             )
             for place, (field, corners) in enumerate(zip(diagram.fields, shown, strict=True))
         ),
@@ -111,10 +113,10 @@ def _field_text(field: Field, diagram: PotentialDiagram) -> str:
 
 def _field_notes(
     diagram: PotentialDiagram, shown: Sequence[FloatArray], inch: FloatArray
-) -> tuple[list[Note], tuple[Entry, ...]]:
+) -> tuple[list[Note], dict[int, Entry]]:
     """Names inside the fields; a number and an entry of the legend where the names do not fit."""
     notes: list[Note] = []
-    entries: list[Entry] = []
+    entries: dict[int, Entry] = {}
     order = sorted(range(len(shown)), key=lambda place: tuple(shown[place].mean(axis=0)))
     for place in order:
         x, y, radius = inscribed(shown[place] * inch)
@@ -125,17 +127,14 @@ def _field_notes(
         if not fits and radius < 0.08:
             continue
         if not fits:
-            entries.append(
-                Entry(
-                    text=wrapped(" + ".join(names)),
-                    colour=TINTS[place % len(TINTS)],
-                    sign=str(len(entries) + 1),
-                )
+            sign = str(len(entries) + 1)
+            entries[place] = Entry(
+                text=wrapped(" + ".join(names)), colour=TINTS[place % len(TINTS)], sign=sign
             )
         at = np.asarray([x, y]) / inch
-        text = words if fits else entries[-1].sign
+        text = words if fits else entries[place].sign
         notes.append(Note(x=float(at[0]), y=float(at[1]), text=text, size=9.0, bold=not fits, halo=not fits))
-    return notes, tuple(entries)
+    return notes, entries
 
 
 def _limit_note(name: str, line: FloatArray, inch: FloatArray) -> Note:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.constants import zero_Celsius
@@ -13,7 +13,6 @@ from cosinter.analysis.thermochemistry.formulas import parse_formula, proportion
 from cosinter.analysis.thermochemistry.functions import FloatArray
 from cosinter.workflows.diagrams_scene import (
     INK,
-    PAPER,
     SOFT,
     TINTS,
     Box,
@@ -66,18 +65,8 @@ def ternary_scene(diagram: PhaseDiagram, *, basis: str = "mole") -> Scene:
     """Draw a ternary diagram: regions coloured by the potential of Li2O where it is fixed, phases named in place."""
     corners = shown_fractions(diagram, diagram.vertices, basis) @ TRIANGLE
     scale = _potential_scale(diagram)
-    lithia = diagram.potentials("Li2O")
     numbers = {} if diagram.complete else _numbers(diagram, corners)
-    patches = []
-    for place, region in enumerate(diagram.regions):
-        x, y = corners[list(region.corners)].T
-        mu = None if lithia is None else float(lithia[place])
-        patches.append(
-            Patch(
-                x=tuple(x), y=tuple(y), label=_region_text(region.phases, mu),
-                colour=colour_at(scale, mu * 1e-3) if scale and mu is not None else TINTS[place % len(TINTS)],
-            )
-        )  # fmt: skip
+    patches = _patches(diagram, corners, list(numbers), scale)
     strokes = [
         Stroke(x=tuple(corners[[a, b], 0]), y=tuple(corners[[a, b], 1]), colour=LINE, width=1.1)
         for a, b in diagram.edges
@@ -85,7 +74,7 @@ def ternary_scene(diagram: PhaseDiagram, *, basis: str = "mole") -> Scene:
     frame = [*TRIANGLE, TRIANGLE[0]]
     strokes.append(Stroke(x=tuple(p[0] for p in frame), y=tuple(p[1] for p in frame), colour=INK, width=1.6))
     marks, notes = _phases(diagram, basis, strokes)
-    entries = _entries(diagram, numbers)
+    entries = _entries(diagram, list(numbers), patches)
     signs = [
         Note(x=x, y=y, text=str(k), size=8.0, bold=True) for k, (x, y) in enumerate(numbers.values(), start=1)
     ]
@@ -96,7 +85,7 @@ def ternary_scene(diagram: PhaseDiagram, *, basis: str = "mole") -> Scene:
         x_range=(-0.1, 1.1),
         y_range=(-0.07, 0.94),
         framed=False,
-        patches=tuple(patches),
+        patches=patches,
         strokes=tuple(strokes),
         marks=tuple(marks),
         notes=(*notes, *signs),
@@ -107,6 +96,25 @@ def ternary_scene(diagram: PhaseDiagram, *, basis: str = "mole") -> Scene:
         height_inches=max(5.9, legend_height(entries)),
         caption=_caption(diagram),
     )
+
+
+def _patches(
+    diagram: PhaseDiagram, corners: FloatArray, numbered: Sequence[int], scale: Scale | None
+) -> tuple[Patch, ...]:
+    """Every region, coloured by the potential of Li2O where that is fixed."""
+    lithia = diagram.potentials("Li2O")
+    patches = []
+    for place, region in enumerate(diagram.regions):
+        x, y = corners[list(region.corners)].T
+        mu = None if lithia is None else float(lithia[place])
+        patches.append(
+            Patch(
+                x=tuple(x), y=tuple(y), label=_region_text(region.phases, mu),
+                colour=colour_at(scale, mu * 1e-3) if scale and mu is not None else TINTS[place % len(TINTS)],
+                entry=numbered.index(place) if place in numbered else None,
+            )
+        )  # fmt: skip
+    return tuple(patches)
 
 
 def _subtitle(diagram: PhaseDiagram, basis: str) -> str:
@@ -151,10 +159,11 @@ def _numbers(diagram: PhaseDiagram, corners: FloatArray) -> dict[int, tuple[floa
     return {place: circles[place][:2] for place in sorted(roomy[:_NUMBERED], key=lambda k: circles[k][:2])}
 
 
-def _entries(diagram: PhaseDiagram, numbers: Iterable[int]) -> tuple[Entry, ...]:
-    phases = [" + ".join(pretty(name) for name in diagram.regions[place].phases) for place in numbers]
+def _entries(diagram: PhaseDiagram, numbered: Sequence[int], patches: Sequence[Patch]) -> tuple[Entry, ...]:
+    texts = [" + ".join(pretty(name) for name in diagram.regions[place].phases) for place in numbered]
     return tuple(
-        Entry(text=wrapped(text), colour=PAPER, sign=str(k)) for k, text in enumerate(phases, start=1)
+        Entry(text=wrapped(text), colour=patches[place].colour, sign=str(number))
+        for number, (place, text) in enumerate(zip(numbered, texts, strict=True), start=1)
     )
 
 

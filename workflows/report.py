@@ -19,6 +19,7 @@ from cosinter.workflows import report_text
 from cosinter.workflows.report_content import ReportContent
 from cosinter.workflows.report_drawing import plotly_spec
 from cosinter.workflows.report_figures import case_colours, figures
+from cosinter.workflows.report_thermo import SceneFigure
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -38,7 +39,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("interfaces", "Interfaces", ("interfaces",)),
     ("barriers", "Barriers", ("barriers",)),
     ("phonons", "Vibrations", ("phonons",)),
-    ("reactions", "Reactions", ("reactions",)),
+    ("reactions", "Reactions", ("reactions", "scenes")),
     ("ladder", "The lithium ladder", ("ladder",)),
     ("sintering", "Through the furnace", ("sinter",)),
     ("lithium", "Where the lithium goes", ("sinter",)),
@@ -64,7 +65,10 @@ def render_report(content: ReportContent) -> str:
     from plotly.offline import get_plotlyjs
 
     drawn = figures(content) if _has_figures(content) else ()
-    specs = {figure.name: plotly_spec(figure) for figure in drawn}
+    specs = {
+        figure.name: figure.plotly() if isinstance(figure, SceneFigure) else plotly_spec(figure)
+        for figure in drawn
+    }
     try:
         return (
             _environment()
@@ -99,7 +103,7 @@ def _shown(anchor: str, content: ReportContent) -> bool:
 
 
 def _has_figures(content: ReportContent) -> bool:
-    drawn = ("barriers", "phonons", "reactions", "ladder", "sinter", "charts", "diffraction")
+    drawn = ("barriers", "phonons", "reactions", "ladder", "scenes", "sinter", "charts", "diffraction")
     return any(getattr(content, field) for field in drawn)
 
 

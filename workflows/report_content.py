@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from cosinter.analysis.parameters import Kind
+from cosinter.workflows.diagrams_scene import Scene
 from cosinter.workflows.report_rows import (
     BarrierRow,
     Content,
@@ -51,6 +52,7 @@ __all__ = [
     "ReactionTable",
     "ReportContent",
     "Role",
+    "Scene",
     "Series",
     "SinterSeries",
     "StageRow",
@@ -274,6 +276,7 @@ class ReportContent(Content):
     phonons: tuple[PhononRow, ...] = ()
     reactions: tuple[ReactionTable, ...] = ()
     ladder: tuple[LadderRow, ...] = ()
+    scenes: tuple[Scene, ...] = Field(default=(), description="phase diagrams and product maps")
     sinter: tuple[SinterSeries, ...] = ()
     charts: tuple[Chart, ...] = ()
     diffraction: tuple[PatternRow, ...] = ()

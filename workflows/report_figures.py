@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cosinter.workflows.report_content import (
     Case,
@@ -23,6 +23,9 @@ from cosinter.workflows.report_content import (
     Series,
     SinterSeries,
 )
+
+if TYPE_CHECKING:
+    from cosinter.workflows.report_thermo import SceneFigure
 
 Dash = Literal["solid", "dash", "dot", "dashdot"]
 DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
@@ -94,10 +97,12 @@ class Figure:
         return tuple(first.values()) if len(first) > 1 else ()
 
 
-def figures(content: ReportContent) -> tuple[Figure, ...]:
+def figures(content: ReportContent) -> tuple[Figure | SceneFigure, ...]:
     """Build all figures the content has data for, in the order of the report."""
+    from cosinter.workflows.report_thermo import scene_figures
+
     colours = case_colours(content.cases)
-    built: list[Figure] = []
+    built: list[Figure | SceneFigure] = []
     if content.barriers:
         built.append(_barriers(content))
     if content.phonons:
@@ -106,6 +111,7 @@ def figures(content: ReportContent) -> tuple[Figure, ...]:
         built.append(_reactions(content.reactions))
     if content.ladder:
         built.append(_ladder(content))
+    built.extend(scene_figures(content.scenes))
     if content.sinter:
         built.append(_programme(content, colours))
     if any(series.inventories for series in content.sinter):
@@ -127,6 +133,7 @@ def write_figures(content: ReportContent, folder: Path) -> tuple[Path, ...]:
         The folder cannot be written.
     """
     from cosinter.workflows.report_drawing import figure_csv, figure_png
+    from cosinter.workflows.report_thermo import SceneFigure
     from cosinter.workflows.results import storage_errors
 
     written: list[Path] = []
@@ -134,8 +141,12 @@ def write_figures(content: ReportContent, folder: Path) -> tuple[Path, ...]:
         folder.mkdir(parents=True, exist_ok=True)
         for figure in figures(content):
             picture, data = folder / f"{figure.name}.png", folder / f"{figure.name}.csv"
-            picture.write_bytes(figure_png(figure))
-            data.write_text(figure_csv(figure), encoding="utf-8")
+            if isinstance(figure, SceneFigure):
+                image, numbers = figure.png(), figure.csv()
+            else:
+                image, numbers = figure_png(figure), figure_csv(figure)
+            picture.write_bytes(image)
+            data.write_text(numbers, encoding="utf-8")
             written += [picture, data]
     return tuple(written)
 
