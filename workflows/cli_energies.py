@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from cosinter.workflows.energies import EnergyRun
 
 
+NARROWEST = 110  #: columns; a narrower terminal wraps lines rather than cells
+
+
 def energies(
     calculator: Annotated[
         str, typer.Option(help="chgnet, pmmcs, or package.module:Class of any ASE calculator.")
@@ -106,6 +109,7 @@ def _print(table: EnergyTable) -> None:
     from rich.table import Table
 
     console = Console()
+    console.width = max(console.width, NARROWEST)
     content = table.content
     title = f"{table.calculator} {content['calculator']['version']}: enthalpies, kJ/mol of formula"
     rows = Table("crystal", "formula", "H298", "own error", "anchored by", title=title)
@@ -118,10 +122,10 @@ def _print(table: EnergyTable) -> None:
     errors = Table(
         "phase", "class", "measured", "error", "error/atom", "from", title="against measured phases, kJ/mol"
     )
-    for row in sorted(content["comparison"], key=lambda row: (row["class"], row["phase"])):
+    for row in sorted(content["comparison"], key=lambda row: (row["classes"], row["phase"])):
         errors.add_row(
             row["phase"] if row["counts"] else f"({row['phase']})",
-            row["class"],
+            ", ".join(row["classes"]),
             f"{row['measured']:.1f} ± {row['measured_uncertainty']:.1f}",
             f"{row['error']:+.1f}",
             f"{row['error_per_mole_of_atoms']:+.2f}",
@@ -130,6 +134,8 @@ def _print(table: EnergyTable) -> None:
     console.print(errors)
     for name, row in content["class_errors"].items():
         console.print(f"{name}: {row['rms']:.2f} kJ per mole of atoms (rms of {row['phases']} phases)")
+    for name, row in content.get("entropy_errors", {}).items():
+        console.print(f"S298, {name}: {row['rms']:.2f} J/K per mole of atoms (rms of {row['phases']} phases)")
     if table.qualitative:
         console.print(
             "qualitative only: even the sign of a reaction energy can be wrong with this calculator"

@@ -21,12 +21,12 @@ EXAMPLE = """
 A phase in YAML: kJ/mol, J/mol/K and K; elements in their reference states at 298.15 K, white P.
 The numbers here are made up; Cp segments and transitions: see the documentation.
 \b
-name: Co2TiO4
-formula: Co2TiO4
+name: Ni2TiO4
+formula: Ni2TiO4
 kind: assumed   (or measured, computed, fitted)
 H298: -1432.0
 S298: 170.0   (without it: the sum's entropy)
-neumann_kopp: {CoO: 2, TiO2_rutile: 1}
+neumann_kopp: {NiO: 2, TiO2_rutile: 1}
 uncertainty: {H298: 8.0, S298: 5.0}
 source: where the numbers are from
 """
@@ -256,7 +256,7 @@ def remove(
 ) -> None:
     """Take back a phase that you added; phases of the package stay.
 
-    Example: cosinter phases remove Co2TiO4
+    Example: cosinter phases remove Ni2TiO4
     """
     from cosinter.workflows.phase_store import remove_phase
 

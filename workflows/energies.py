@@ -225,3 +225,17 @@ def user_table(calculator: str, folder: Path | None = None) -> EnergyTable | Non
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"table of energies {path} cannot be read; run cosinter energies again") from error
     return read_energy_table(content)
+
+
+def own_tables() -> dict[str, EnergyTable]:
+    """Read the tables that the user computed: {calculator: table}, for :func:`make_library`.
+
+    Raises
+    ------
+    DataError
+        One of them is damaged.
+    """
+    from cosinter.analysis.thermochemistry.energy_tables import CALCULATORS
+
+    found = {name: user_table(name) for name in CALCULATORS}
+    return {name: table for name, table in found.items() if table is not None}

@@ -13,8 +13,8 @@ kept; where not, O2 takes part with an energy fitted to measured redox couples. 
 energy are neglected (a few kJ/mol; part of the measured error). Rules and costs: ``data/energies/rules.yaml``.
 
 Errors: a reaction's measured phases hand on theirs with sign, O2 the spread over its couples, and the calculator's own
-error is the root mean square of H298(computed) - H298(measured) per atom over the measured phases of the same class,
-each left out of its own estimate.
+error is the root mean square of H298(computed) - H298(measured) per atom over the measured phases of the same class
+(the worst of its classes), each left out of its own estimate.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Comparison:
 
     phase: str
     crystal: str
-    category: str
+    classes: tuple[str, ...]
     measured_J_per_mol: float
     measured_uncertainty_J_per_mol: float
     computed_J_per_mol: float
@@ -222,8 +222,9 @@ def anchor(
         reaction = least_change(energy, refers, costs=costs)
         if reaction is None or (reaction.oxygen and oxygen is None) or "all" not in errors:
             continue
-        category = classify(energy)
-        own = energy.atoms * errors.get(category, errors["all"])[0]
+        known_classes = [name for name in classify(energy) if name in errors] or ["all"]
+        category = max(known_classes, key=lambda name: errors[name][0])
+        own = energy.atoms * errors[category][0]
         itself = [n for n, r in refers.items() if r.computed.crystal == crystal]
         anchored[crystal] = Anchored(crystal, reaction, category, 0.0 if itself else own)
     return Anchoring(anchored, tuple(comparisons), oxygen, errors)
@@ -362,15 +363,11 @@ def anchored_enthalpy(
     return total
 
 
-def classify(energy: ComputedEnergy) -> str:
-    """Class of error of a crystal: what is hardest for a calculator among what the crystal holds."""
+def classify(energy: ComputedEnergy) -> tuple[str, ...]:
+    """Classes of error that a crystal belongs to: everything it holds that calculators find hard, else ``oxide``."""
     elements = {element for element, _ in map(split_ion, energy.ions)}
-    if energy.bridges > 0.0:
-        return "condensed phosphate"
-    for element, name in {"Al": "aluminium", "P": "phosphate", "C": "carbonate", "H": "hydroxide"}.items():
-        if element in elements:
-            return name
-    return "oxide"
+    hard = {"Al": "aluminium", "P": "phosphate", "C": "carbonate", "H": "hydroxide"}
+    return tuple(name for element, name in hard.items() if element in elements) or ("oxide",)
 
 
 def _compare(
@@ -392,7 +389,7 @@ def _compare(
     return Comparison(
         phase=reference.phase.name,
         crystal=reference.computed.crystal,
-        category="redox" if reaction.oxygen else classify(reference.computed),
+        classes=("redox",) if reaction.oxygen else classify(reference.computed),
         measured_J_per_mol=reference.enthalpy,
         measured_uncertainty_J_per_mol=reference.phase.uncertainty_J_per_mol,
         computed_J_per_mol=reference.factor * computed,
@@ -411,7 +408,7 @@ def _class_errors(comparisons: Iterable[Comparison], smallest: int) -> dict[str,
     """Root mean square error (J per mole of atoms) and number of phases by class; ``all`` is all but ``redox``."""
     groups: dict[str, list[float]] = {}
     for row in comparisons:
-        for name in (row.category, "all") if row.category != "redox" else ("redox",):
+        for name in (*row.classes, *(() if "redox" in row.classes else ("all",))):
             if not row.counts:
                 continue
             groups.setdefault(name, []).append(row.error_per_atom)

@@ -159,7 +159,47 @@ def make_energy_table(
         )
     energies = {result.crystal: _computed(result) for result in results}
     found = anchor(energies, library, rules=rules())
-    return read_energy_table(_content(results, energies, found, library=library, failed=dict(failed or {})))
+    content = _content(results, energies, found, library=library, failed=dict(failed or {}))
+    if entropies:
+        content |= _entropy_content(entropies, energies, library)
+    return read_energy_table(content)
+
+
+def _entropy_content(
+    entropies: Mapping[str, Mapping[str, Any]], energies: Mapping[str, ComputedEnergy], library: PhaseLibrary
+) -> dict[str, Any]:
+    from cosinter.analysis.thermochemistry.entropies import compare_entropies, entropy_errors
+
+    rows = compare_entropies(entropies, energies, library, rules=rules())
+    return {
+        "entropies": {
+            crystal: {
+                "formula": row["formula"],
+                "S298": round(row["S298_J_per_mol_K"], 2),
+                "Cv": {
+                    float(t): round(value, 1)
+                    for t, value in zip(row["temperature_K"], row["heat_capacity_J_per_mol_K"], strict=True)
+                },
+                "imaginary_percent": round(row["imaginary_percent"], 2),
+            }
+            for crystal, row in sorted(entropies.items())
+        },
+        "entropy_errors": {
+            name: {"rms": round(value, 3), "phases": count, "unit": "J/K per mole of atoms"}
+            for name, (value, count) in entropy_errors(rows).items()
+        },
+        "entropy_comparison": [
+            {
+                "phase": row.phase,
+                "measured": round(row.measured, 2),
+                "phonons": None if row.phonons is None else round(row.phonons, 2),
+                "neumann_kopp": None if row.neumann_kopp is None else round(row.neumann_kopp, 2),
+                "atoms": row.atoms,
+                "counts": row.counts,
+            }
+            for row in rows
+        ],
+    }
 
 
 def _computed(result: CrystalEnergy) -> ComputedEnergy:
@@ -196,6 +236,7 @@ def _content(
         "units": {
             "energy": "kJ/mol of formula",
             "H298": "kJ/mol of formula",
+            "S298, Cv": "J/mol/K of formula",
             "volume": "Å^3 per formula",
             "force": "eV/Å",
             "stress": "eV/Å^3",
@@ -283,7 +324,7 @@ def _comparison_row(row: Comparison) -> dict[str, Any]:
     return {
         "phase": row.phase,
         "crystal": row.crystal,
-        "class": row.category,
+        "classes": list(row.classes),
         "measured": round(row.measured_J_per_mol / KILO, 2),
         "measured_uncertainty": round(row.measured_uncertainty_J_per_mol / KILO, 2),
         "computed": round(row.computed_J_per_mol / KILO, 2),

@@ -17,7 +17,7 @@ from cosinter.analysis.thermochemistry.functions import (
 )
 from cosinter.analysis.thermochemistry.library import EnergySource, Phase
 from cosinter.analysis.thermochemistry.nasa import nasa_function
-from cosinter.data.exceptions import DataError
+from cosinter.data.exceptions import DataError, InputError
 
 KILO = 1e3
 #: Name that Neumann-Kopp sums use for the oxygen of an oxide, see :func:`bound_oxygen`.
@@ -134,6 +134,30 @@ def _phase(
     )
 
 
+def _computed_phase(
+    name: str,
+    record: Mapping[str, Any],
+    lookup: Callable[[str], ThermoFunction],
+    measured: Mapping[str, Phase],
+    sources: Mapping[str, str],
+) -> Phase:
+    """A phase whose H298 is that of a crystal in a table of computed energies, anchored on ``measured`` phases."""
+    from cosinter.analysis.thermochemistry.energy_tables import load_energy_table, table_enthalpy
+
+    origin = record["computed"]
+    found = table_enthalpy(load_energy_table(origin["calculator"]), origin["crystal"], measured)
+    function = thermo_function({**record, "H298": found.value_J_per_mol / KILO}, lookup)
+    errors = {source: (value, 0.0) for source, value in found.errors.items()}
+    notes = [f"{record['formula']} = {found.reaction}", record.get("note", "")]
+    return _phase(
+        name,
+        {**record, "note": "; ".join(filter(None, notes))},
+        function,
+        _source(record, sources),
+        errors | {name: (0.0, float(record["uncertainty"]["S298"]))},
+    )
+
+
 def phases_from_table(table: Mapping[str, Any]) -> list[Phase]:
     """Build every condensed phase and gas of ``table``; gases are named ``<formula>(g)``.
 
@@ -143,23 +167,28 @@ def phases_from_table(table: Mapping[str, Any]) -> list[Phase]:
         A record lacks a field, or refers to a phase that is not in the table.
     """
     builder = _Builder(table)
-    sources = table["sources"]
-    phases = []
+    sources, records = table["sources"], table["phases"]
+    phases: dict[str, Phase] = {}
     try:
-        for name, record in table["phases"].items():
-            errors = _errors(name, table["phases"])
-            phases.append(_phase(name, record, builder.function(name), _source(record, sources), errors))
+        for name, record in records.items():
+            if "computed" not in record:
+                errors = _errors(name, records)
+                phases[name] = _phase(name, record, builder.function(name), _source(record, sources), errors)
+        for name, record in records.items():
+            if "computed" in record:
+                phases[name] = _computed_phase(name, record, builder.function, phases, sources)
+        ordered = [phases[name] for name in records]
         for formula, record in table["gases"].items():
             function = nasa_function(record["file"], tuple(record["species"]))
             name = f"{formula}(g)"
-            phases.append(
+            ordered.append(
                 _phase(name, record, function, _source(record, sources), _errors(name, {name: record}))
             )
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, InputError) as error:
         raise DataError(
             f"data table thermochemistry.yaml is damaged ({error!r}); reinstall cosinter"
         ) from error
-    return phases
+    return ordered
 
 
 def alternatives(name: str, table: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -108,12 +108,13 @@ def test_salt_rungs_equal_the_hand_calculation(salt: str, pressure: float) -> No
 
 
 # tolerance: 8 kJ/mol for LiNiO2 (entropy estimates differ by up to 6 J/mol/K and 2 LiNiO2 per Li2O), 10 for
-# LiTi2(PO4)3 (its 40 kJ/mol uncertainty over 4 Li2O), 1 for the measured titanate
+# LiTi2(PO4)3 (an uncertainty of 40 kJ/mol over 4 Li2O; calculated with -4979, moved by -1.2 for the -4974 of
+# data/energies/chgnet.yaml), 1 for the measured titanate
 @pytest.mark.parametrize(
     ("solid", "product", "expected", "tolerance"),
     [
         ("NiO", "LiNiO2", [-46.0, -29.0, -17.0, -6.0], 8.0),
-        ("LiTi2(PO4)3", "Li3PO4", [-198.0, -195.0, -193.0, -191.0], 10.0),
+        ("LiTi2(PO4)3", "Li3PO4", [-199.2, -196.2, -194.2, -192.2], 10.0),
         ("TiO2", "Li2TiO3", [-130.0, -130.0, -130.0, -131.0], 1.0),
     ],
 )

@@ -19,11 +19,11 @@ from cosinter.data.tables import load_table
 LIBRARY = load_library()
 
 SUM: dict[str, Any] = {
-    "name": "Co2TiO4",
-    "formula": "Co2TiO4",
+    "name": "Ni2TiO4",
+    "formula": "Ni2TiO4",
     "kind": "assumed",
     "H298": -1432.0,
-    "neumann_kopp": {"CoO": 2, "TiO2_rutile": 1},
+    "neumann_kopp": {"NiO": 2, "TiO2_rutile": 1},
     "uncertainty": {"H298": 8.0, "S298": 5.0},
     "source": "made up for this test",
 }
@@ -50,7 +50,7 @@ def make(record: dict[str, Any], **changes: Any) -> Any:
 
 def test_a_neumann_kopp_sum_keeps_its_enthalpy_and_takes_the_sum_of_entropies() -> None:
     phase = make(SUM)
-    parts = [(2.0, LIBRARY.phase("CoO")), (1.0, LIBRARY.phase("TiO2_rutile"))]
+    parts = [(2.0, LIBRARY.phase("NiO")), (1.0, LIBRARY.phase("TiO2_rutile"))]
     assert float(phase.enthalpy(298.15)) == pytest.approx(-1432e3)
     assert float(phase.entropy(700.0)) == pytest.approx(sum(n * float(p.entropy(700.0)) for n, p in parts))
     assert (phase.energy_source, phase.thermal_source, phase.kind) == ("user", "neumann_kopp", "assumed")
@@ -94,10 +94,10 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "joule": (SUM, {"H298": -1432000.0}, "is it in J/mol"),
     "entropy": (SUM, {"S298": 9000.0}, "S298 = 9000"),
     "kind": (SUM, {"kind": "guess"}, "kind"),
-    "formula": (SUM, {"formula": "Co2TiO4!"}, "cannot be read"),
+    "formula": (SUM, {"formula": "Ni2TiO4!"}, "cannot be read"),
     "element": (SUM, {"formula": "Co2XxO4", "name": "x"}, "'Xx' is not a chemical element"),
-    "unbalanced": (SUM, {"neumann_kopp": {"CoO": 1, "TiO2_rutile": 1}}, "not balanced"),
-    "unknown part": (SUM, {"neumann_kopp": {"CoO": 2, "TiO9": 1}}, "unknown phase 'TiO9'"),
+    "unbalanced": (SUM, {"neumann_kopp": {"NiO": 1, "TiO2_rutile": 1}}, "not balanced"),
+    "unknown part": (SUM, {"neumann_kopp": {"NiO": 2, "TiO9": 1}}, "unknown phase 'TiO9'"),
     "taken": (SUM, {"name": "coo"}, "a phase named CoO is already"),
     "path": (SUM, {"name": "../../etc"}, "name"),
     "both": (SUM, {"Cp": SEGMENTS["Cp"]}, "either as Cp or as neumann_kopp"),

@@ -18,11 +18,11 @@ from cosinter.workflows.cli_phases import app
 from cosinter.workflows.doctor import examine
 
 RECORD = """\
-name: Co2TiO4
-formula: Co2TiO4
+name: Ni2TiO4
+formula: Ni2TiO4
 kind: assumed
 H298: -1432.0
-neumann_kopp: {CoO: 2, TiO2_rutile: 1}
+neumann_kopp: {NiO: 2, TiO2_rutile: 1}
 uncertainty: {H298: 8.0, S298: 5.0}
 source: made up for this test
 """
@@ -52,13 +52,13 @@ def run(*arguments: str | Path) -> str:
 def test_a_phase_is_added_used_and_taken_back(file: Path, home: Path) -> None:
     assert phase_store.user_phases() == ()
     told = run("add", file)
-    assert "added Co2TiO4" in told
-    assert "above 1 CoO + 1 CoTiO3" in told
-    assert [phase.name for phase in phase_store.user_phases()] == ["Co2TiO4"]
-    assert "Co2TiO4" in phase_store.full_library()
-    assert "Co2TiO4" not in load_library()
-    assert (home / "phases" / "Co2TiO4.yaml").is_file()
-    assert json.loads(run("remove", "co2tio4", "--json")) == {"removed": "Co2TiO4"}
+    assert "added Ni2TiO4" in told
+    assert "above 1 NiO + 1 NiTiO3" in told
+    assert [phase.name for phase in phase_store.user_phases()] == ["Ni2TiO4"]
+    assert "Ni2TiO4" in phase_store.full_library()
+    assert "Ni2TiO4" not in load_library()
+    assert (home / "phases" / "Ni2TiO4.yaml").is_file()
+    assert json.loads(run("remove", "ni2tio4", "--json")) == {"removed": "Ni2TiO4"}
     assert phase_store.user_phases() == ()
 
 
@@ -117,11 +117,11 @@ def test_only_phases_of_the_user_are_removed(file: Path) -> None:
 
 def test_a_stored_phase_that_was_damaged_is_named_and_can_be_removed(file: Path, home: Path) -> None:
     phase_store.add_phases(file)
-    (home / "phases" / "Co2TiO4.yaml").write_text("H298: 1\n")
-    with pytest.raises(InputError, match=r"Co2TiO4\.yaml"):
+    (home / "phases" / "Ni2TiO4.yaml").write_text("H298: 1\n")
+    with pytest.raises(InputError, match=r"Ni2TiO4\.yaml"):
         phase_store.user_phases()
     assert next(check for check in examine() if check.name == "your own phases").good is False
-    run("remove", "Co2TiO4")
+    run("remove", "Ni2TiO4")
     assert phase_store.user_phases() == ()
 
 

@@ -1,0 +1,131 @@
+"""The library by preference of sources, and the choice of the provider of entropies."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+
+import numpy as np
+import pytest
+
+from cosinter.analysis.thermochemistry.energy_tables import load_energy_table, rules
+from cosinter.analysis.thermochemistry.entropies import compare_entropies, entropy_errors
+from cosinter.analysis.thermochemistry.library import EnergySource, Phase, PhaseLibrary, load_library
+from cosinter.analysis.thermochemistry.sources import DEFAULT_ENERGIES, make_library, table_phases
+from cosinter.data.exceptions import UnknownNameError
+
+TEMPERATURES = np.array([298.15, 700.0, 1200.0])
+
+
+@cache
+def made(*energies: EnergySource) -> PhaseLibrary:
+    return make_library(energies)
+
+
+def test_the_default_is_the_library() -> None:
+    ours, library = make_library(), load_library()
+    assert ours.names == library.names
+    assert np.allclose(ours.gibbs(TEMPERATURES), library.gibbs(TEMPERATURES), rtol=0.0, atol=0.05)
+    for phase in library.phases:
+        twin = next(p for p in ours.phases if p.name == phase.name)
+        assert twin.energy_source == phase.energy_source
+        assert twin.uncertainty_J_per_mol == pytest.approx(phase.uncertainty_J_per_mol, rel=1e-6, abs=1e-6)
+        assert twin.errors.keys() == phase.errors.keys()
+
+
+def test_anchors_keep_their_measured_enthalpy_with_any_calculator() -> None:
+    for calculator in ("chgnet", "pmmcs"):
+        library = made(calculator, "measured")  # type: ignore[arg-type]
+        for name in ("Li2O", "TiO2_rutile", "Al2O3", "NiO", "Li3PO4"):
+            phase = next(p for p in library.phases if p.name == name)
+            assert phase.energy_source == calculator
+            measured = load_library().phase(name)
+            assert np.allclose(phase.gibbs(TEMPERATURES), measured.gibbs(TEMPERATURES), atol=1e-3)
+            assert phase.uncertainty_J_per_mol == pytest.approx(measured.uncertainty_J_per_mol)
+
+
+def test_pmmcs_is_flagged_everywhere() -> None:
+    library = made("pmmcs", "measured", "assumed")
+    computed = [phase for phase in library.phases if phase.energy_source == "pmmcs"]
+    assert len(computed) > 30
+    assert all(phase.qualitative for phase in computed)
+    assert not any(phase.qualitative for phase in load_library().phases)
+
+
+def test_gases_melts_and_elements_stay_measured() -> None:
+    library = made("pmmcs")
+    assert {phase.name for phase in load_library().phases if phase.state != "s"} <= set(library.names)
+    assert {"Li", "Ni", "Ti", "Al"} <= set(library.names)
+    assert "Li2CO3_s" not in library.names  # no carbon in that potential, and nothing else was asked for
+
+
+def test_one_source_per_composition() -> None:
+    library = made("chgnet", "measured", "assumed")
+    groups: dict[str, set[str]] = {}
+    for phase in library.phases:
+        if phase.state == "s":
+            total = phase.atoms
+            key = ",".join(f"{e}{n / total:.6f}" for e, n in sorted(phase.composition.items()))
+            groups.setdefault(key, set()).add(phase.energy_source)
+    assert all(len(sources) == 1 for sources in groups.values())
+    assert {"TiO2_rutile", "TiO2_anatase", "TiO2_brookite"} <= set(library.names)
+
+
+def test_solution_compositions_are_no_phases_of_their_own() -> None:
+    names = {phase.name for phase in table_phases(load_energy_table("chgnet"), load_library())}
+    assert not names & set(rules()["solutions"])
+    assert {"LiTi2(PO4)3", "LiNiPO4", "Co2TiO4"} <= names
+
+
+def fake(source: EnergySource, name: str, of: str) -> Phase:
+    return dataclasses.replace(load_library().phase(of), name=name, energy_source=source, errors={})
+
+
+def test_phases_handed_in() -> None:
+    mp, user = fake("mp", "LiNiO2 (mp)", "LiNiO2"), fake("user", "my LiCoO2", "LiCoO2")
+    ignored = make_library(extra=[mp])
+    assert "LiNiO2 (mp)" not in ignored
+    first = make_library(["measured", "mp", "chgnet", "assumed"], extra=[mp])
+    assert first.phase("LiNiO2").name == "LiNiO2 (mp)"
+    assert first.phase("LiCoO2").energy_source == "chgnet"
+    own = make_library(extra=[user])
+    assert own.phase("LiCoO2").name == "my LiCoO2"
+    last = make_library(["measured", "chgnet", "assumed", "user"], extra=[user])
+    assert last.phase("LiCoO2").energy_source == "chgnet"
+
+
+def test_an_unknown_source_is_named() -> None:
+    with pytest.raises(UnknownNameError, match="chgnit"):
+        make_library(["chgnit"])  # type: ignore[list-item]
+    assert set(DEFAULT_ENERGIES) == {"measured", "chgnet", "assumed"}
+
+
+def test_new_phases_have_entropies_of_their_size() -> None:
+    """A Neumann-Kopp sum: Co2TiO4 from CoO and CoTiO3, 2 CoO + TiO2 within the error of such sums."""
+    phase = next(p for p in made("chgnet", "measured").phases if p.name == "Co2TiO4")
+    library = load_library()
+    oxides = 2.0 * library.phase("CoO").entropy(298.15) + library.phase("TiO2_rutile").entropy(298.15)
+    assert float(phase.entropy(298.15)) == pytest.approx(float(oxides), abs=14.0)
+    assert phase.entropy_uncertainty_J_per_mol_K > 0.0
+
+
+def test_sums_beat_phonons_on_measured_phases() -> None:
+    """What keeps phonons out of the chain; if this fails the chain has to be thought over."""
+    table = load_energy_table("pmmcs")
+    computed = {
+        crystal: {"formula": row["formula"], "S298_J_per_mol_K": row["S298"]}
+        for crystal, row in table.content["entropies"].items()
+    }
+    rows = compare_entropies(computed, table.energies, load_library(), rules=rules())
+    errors = entropy_errors(rows)
+    assert errors["phonons"][1] == errors["neumann_kopp"][1] >= 10
+    assert errors["neumann_kopp"][0] < 0.7 * errors["phonons"][0]
+    sums = entropy_errors(
+        compare_entropies({}, load_energy_table("chgnet").energies, load_library(), rules=rules())
+    )
+    assert sums["neumann_kopp_all"][0] == pytest.approx(rules()["entropy_error"]["value"], abs=0.4)
+    by_name = {row.phase: row for row in rows}
+    # half of Li2TiO3's oxides by hand: S(Li2O) + S(TiO2)
+    library = load_library()
+    by_hand = float(library.phase("Li2O").entropy(298.15) + library.phase("TiO2_rutile").entropy(298.15))
+    assert by_name["Li2TiO3"].neumann_kopp == pytest.approx(by_hand)
