@@ -34,6 +34,8 @@ TETRAHEDRON = np.asarray(
 _FRAME = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 #: Direction of view on paper, degrees: around the vertical axis, and above the horizon.
 AZIMUTH, ELEVATION = -14.0, 16.0
+#: Size of the tetrahedron in Plotly's scene.
+_ZOOM = 1.75
 _NEAR, _FAR = (63, 74, 99), (176, 184, 196)
 
 
@@ -149,7 +151,8 @@ def quaternary_plotly(diagram: PhaseDiagram, *, basis: str = "mole") -> dict[str
             "height": 720, "margin": {"l": 0, "r": 0, "t": 64, "b": 0}, "paper_bgcolor": PAPER, "showlegend": False,
             "font": {"family": FONT, "color": INK},
             "scene": {
-                "xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "data",
+                "xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "manual",
+                "aspectratio": {name: _ZOOM * float(np.ptp(TETRAHEDRON[:, k])) for k, name in enumerate("xyz")},
                 "camera": {"eye": {"x": 0.5, "y": -1.7, "z": 0.5}, "projection": {"type": "orthographic"}},
             },
         },
