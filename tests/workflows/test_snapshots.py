@@ -15,6 +15,7 @@ from cosinter.analysis.thermochemistry.library import load_library
 from cosinter.data.exceptions import InputError, StorageError, UnknownNameError
 from cosinter.workflows import cli_data
 from cosinter.workflows.entry_import import import_entries
+from cosinter.workflows.snapshot_phases import snapshot_phases
 from cosinter.workflows.snapshots import (
     check_name,
     freeze,
@@ -22,7 +23,6 @@ from cosinter.workflows.snapshots import (
     parse_json,
     read_manifest,
     snapshot_names,
-    snapshot_phases,
 )
 from cosinter.workflows.user_data import snapshots_folder
 
@@ -97,6 +97,23 @@ def test_round_trip() -> None:
     (phase,) = snapshot_phases("mine", load_library())
     assert phase.name == "Li2O (mp-1960)"
     assert not list(snapshots_folder().rglob(".*.json*"))
+
+
+def test_anchors_are_kept_and_made_again_where_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    store()
+    library = load_library()
+    first = snapshot_phases("mine", library)
+    path = snapshots_folder() / "mine" / "anchors.json"
+    kept = path.read_bytes()
+    monkeypatch.setattr("cosinter.workflows.snapshot_phases.find_anchors", lambda *_: pytest.fail("anew"))
+    second = snapshot_phases("mine", library)
+    assert float(first[0].gibbs(900.0)) == float(second[0].gibbs(900.0))
+    monkeypatch.undo()
+    monkeypatch.setenv("COSINTER_HOME", str(path.parents[2]))
+    for damage in (b"{", b"[]", b'{"key": 1}', kept.replace(b'"key": "', b'"key": "x')):
+        path.write_bytes(damage)
+        snapshot_phases("mine", library)
+        assert path.read_bytes() == kept
 
 
 def test_equal_contents_are_equal_files() -> None:
