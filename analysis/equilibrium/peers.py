@@ -45,17 +45,17 @@ def from_pymatgen(entries: Iterable[Entry]) -> EntryTable:
         raise InputError("there must be at least one entry")
     known: dict[Any, int] = {}
     symbols: dict[str, int] = {}
-    rows, columns, amounts = [], [], []
+    size = len(listed)
+    places: list[int] = []
+    amounts: list[float] = []
     for j, entry in enumerate(listed):
         for element, amount in entry.composition.items():
             row = known.get(element)
             if row is None:
                 row = known[element] = symbols.setdefault(element.symbol, len(symbols))
-            rows.append(row)
-            columns.append(j)
+            places.append(row * size + j)
             amounts.append(amount)
-    counts = np.zeros((len(symbols), len(listed)))
-    np.add.at(counts, (rows, columns), amounts)
+    counts = np.bincount(places, weights=amounts, minlength=len(symbols) * size).reshape(-1, size)
     order = sorted(symbols)
     energies = np.asarray([[entry.energy for entry in listed]], dtype=np.float64)
     names = tuple(map(_label, listed))

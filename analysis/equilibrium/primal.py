@@ -14,6 +14,7 @@ import numpy as np
 from cosinter.analysis.equilibrium.tableau import (
     AMOUNT,
     FEASIBLE,
+    FIRM,
     PIVOT,
     REFRESH,
     STALL,
@@ -240,7 +241,7 @@ def _step(
     column = work.column(live, entering)
     allowed = column > PIVOT
     level = np.maximum(work.levels[live, :, 0], 0.0)
-    if program.free.any():
+    if program.any_free:
         allowed &= ~work.free[live]
     if phase == "last":
         fixed = work.artificial[live]
@@ -250,7 +251,7 @@ def _step(
     ratio = np.where(allowed, level, np.inf) / np.where(allowed, size, 1.0)
     leaving = choose(ratio, size, work.basis[live], (stalled > STALL)[live])
     here = np.arange(live.size)
-    unsure = size[here, leaving] < work.least_pivot(live, leaving)
+    unsure = size[here, leaving] < FIRM
     if unsure.any():
         leaving = _firm(work, live, leaving, column, ratio, unsure)
     step = ratio[here, leaving]

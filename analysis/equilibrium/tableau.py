@@ -25,9 +25,11 @@ BoolArray = NDArray[np.bool_]
 
 #: Reduced costs above -PRICE times the largest cost count as zero.
 PRICE = 1e-12
-#: Entries of a column or row of the tableau below this, times a hundredth of the largest entry of their rows of the
+#: Entries of a column or row of the tableau below this, times a hundredth of the largest entry of their row of the
 #: inverse where that is above one, cannot be pivots: they may be round-off.
 PIVOT = 1e-9
+#: Pivots above this stand above the round-off of any inverse up to 1e9.
+FIRM = 1e-6
 #: Amounts (of a right-hand side that sums to one) within this of zero are equal to zero.
 AMOUNT = 1e-12
 #: Ratios closer than this are tied.
@@ -95,6 +97,16 @@ class Program:
     def is_free(self) -> BoolArray:
         """Free columns among those of :attr:`extended`."""
         return np.concatenate([self.free, np.zeros(2 * len(self.matrix), dtype=np.bool_)])
+
+    @cached_property
+    def any_free(self) -> bool:
+        """True where a column is free."""
+        return bool(self.free.any())
+
+    @cached_property
+    def order(self) -> IntArray:
+        """Numbers of the columns."""
+        return np.arange(self.matrix.shape[1], dtype=np.intp)
 
     @cached_property
     def tolerance(self) -> float:
@@ -285,6 +297,19 @@ class Lanes:
         largest = np.abs(self.inverse[lanes, rows]).max(axis=1)
         return np.maximum(PIVOT, 0.01 * PIVOT * np.asarray(largest))
 
+    def _entering(
+        self, reduced: FloatArray, row: FloatArray, least: FloatArray | float, bland: BoolArray
+    ) -> tuple[IntArray, FloatArray]:
+        """Dual ratio test among entries of ``row`` above ``least``: columns and their entries (0: there is none)."""
+        allowed = row > least
+        ratio = np.where(allowed, reduced, np.inf)
+        ratio /= np.where(allowed, row, 1.0)
+        np.maximum(ratio, 0.0, out=ratio)
+        order = self.program.order
+        entering = choose(ratio, row, order, bland, tie=TIE * self.program.tolerance / AMOUNT)
+        here = np.arange(len(entering))
+        return entering, np.where(allowed[here, entering], row[here, entering], 0.0)
+
     def exchange(
         self, lanes: IntArray, leaving: IntArray, entering: IntArray, column: FloatArray, gain: FloatArray
     ) -> None:
@@ -315,14 +340,11 @@ class Lanes:
         reduced = self.table[lanes, rows, :rows] @ self.program.matrix
         np.subtract(self.costs if every else self.costs_in(lanes), reduced, out=reduced)
         row = (self.table[lanes, leaving, :rows] * sign[:, None]) @ self.program.matrix
-        allowed = row > self.least_pivot(lanes, leaving)[:, None]
-        ratio = np.where(allowed, reduced, np.inf)
-        ratio /= np.where(allowed, row, 1.0)
-        np.maximum(ratio, 0.0, out=ratio)
-        unit = self.program.tolerance / AMOUNT
-        entering = choose(ratio, row, np.arange(row.shape[1]), bland, tie=TIE * unit)
         here = np.arange(len(lanes))
-        gain, possible = reduced[here, entering], allowed[here, entering]
+        entering, size = self._entering(reduced, row, PIVOT, bland)
+        if size.min() < FIRM:
+            entering, size = self._entering(reduced, row, self.least_pivot(lanes, leaving)[:, None], bland)
+        gain, possible = reduced[here, entering], size > 0.0
         if possible.all():
             self.exchange(lanes, leaving, entering, self.column(lanes, entering), gain)
             return here[:0]

@@ -160,8 +160,8 @@ def _both_ways(program: Program, state: Lanes, change: FloatArray, refresh: int)
         ended = stop >= 0.5 - _SHORT
         stop = np.where(ended, 0.5, stop)
         trail.add(ids, work, travelled, stop)
-        going = np.flatnonzero(~ended)
         if ended.any():
+            going = np.flatnonzero(~ended)
             _certify_end(program, work, np.flatnonzero(ended))
             work, ids, leaving = work.take(going), ids[going], leaving[going]
             travelled, stop, stalled = travelled[going], stop[going], stalled[going]
@@ -185,7 +185,7 @@ def _next_stop(work: Lanes, travelled: FloatArray, bland: BoolArray) -> tuple[Fl
     """Where the first amount of each lane reaches zero, and its row; infinity where none does."""
     level, slope = work.levels[:, :, 0], work.levels[:, :, 1]
     falls = slope < -AMOUNT
-    if work.program.free.any():
+    if work.program.any_free:
         falls &= ~work.free
     ratio = np.where(falls, -level, np.inf) / np.where(falls, slope, 1.0)
     if (fixed := work.artificial).any():
