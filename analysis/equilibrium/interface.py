@@ -12,7 +12,7 @@ ends. Between two kinks the products are the same phases and every amount is lin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -254,15 +254,58 @@ def interface_reaction(
     ConvergenceError
         The solver's certificate failed.
     """
-    line = make_line(
+    (reaction,) = interface_reactions(
         first,
         second,
         library=library,
-        temperature_K=temperature_K,
+        temperatures_K=[temperature_K],
         pressures_bar=pressures_bar,
         exclude=exclude,
+        solutions=solutions,
     )
-    line, positions, amounts, bound = _solved(line, tuple(solutions))
+    return reaction
+
+
+def interface_reactions(
+    first: str | Phase,
+    second: str | Phase,
+    *,
+    library: PhaseLibrary,
+    temperatures_K: Iterable[float],
+    pressures_bar: Mapping[str, float],
+    exclude: Iterable[str] = (),
+    solutions: Iterable[Solution] = (),
+) -> Iterator[InterfaceReaction]:
+    """Find the reaction at several temperatures, one after the other.
+
+    With solutions every temperature starts from the samples of the one before. Parameters and errors: see
+    :func:`interface_reaction`.
+    """
+    from cosinter.analysis.equilibrium.refine import refine_line
+
+    models, names = tuple(solutions), tuple(exclude)
+    refined = None
+    for temperature in temperatures_K:
+        line = make_line(
+            first,
+            second,
+            library=library,
+            temperature_K=temperature,
+            pressures_bar=pressures_bar,
+            exclude=names,
+        )
+        if models:
+            refined = refine_line(line.problem, models, *line.vectors, start=refined)
+            line = replace(line, problem=refined.problem)
+            yield _reaction(line, refined.positions, refined.amounts, refined.bound_J)
+        else:
+            path = line.path()
+            yield _reaction(line, path.positions, path.dense(len(line.problem.costs)), None)
+
+
+def _reaction(
+    line: MixingLine, positions: FloatArray, amounts: FloatArray, bound_J: float | None
+) -> InterfaceReaction:
     volumes = (_volume(line.first.formula), _volume(line.second.formula))
     left, right = (float(value) for value in line.problem.costs @ amounts[[0, -1]].T)
     ends = left - line.gibbs[1], right - line.gibbs[0]
@@ -274,21 +317,8 @@ def interface_reaction(
         amounts=amounts,
         warnings=_warnings(line, np.max(np.abs(amounts), axis=0)),
         volumes_A3=volumes,
-        bound_J_per_mol=bound,
+        bound_J_per_mol=bound_J,
     )
-
-
-def _solved(
-    line: MixingLine, solutions: tuple[Solution, ...]
-) -> tuple[MixingLine, FloatArray, FloatArray, float | None]:
-    """The line with the columns it needs, its kinks and amounts there, and the bound of a refinement."""
-    if not solutions:
-        path = line.path()
-        return line, path.positions, path.dense(len(line.problem.costs)), None
-    from cosinter.analysis.equilibrium.refine import refine_line
-
-    refined = refine_line(line.problem, solutions, *line.vectors)
-    return replace(line, problem=refined.problem), refined.positions, refined.amounts, refined.bound_J
 
 
 def _warnings(line: MixingLine, present: FloatArray) -> tuple[str, ...]:

@@ -2,8 +2,11 @@
 
 Liquidus of a regular solution (W = 0: ideal) without solid solubility, y the mole fraction of Li2CO3 in the melt:
 
-    ln(1 - y) + W y^2 / RT = -(dH_LiOH / R) (1/T - 1/T_LiOH),   ln y + W (1-y)^2 / RT = -(dH_Li2CO3 / R) (1/T - 1/T_Li2CO3)
+    R T ln(1 - y) + W y^2 = -dG_LiOH(T),   R T ln y + W (1 - y)^2 = -dG_Li2CO3(T),
+    dG_i(T) = dH_i (1 - T / T_i), or G of the liquid less that of the solid, with their heat capacities
 
+dH_i being the enthalpy of fusion. The same melt is a solution of the phase library
+(``data/solutions.yaml``, salt_melt), where it competes with all other phases and gases; this closed form is its check.
 The share of melt follows from the lever rule. The pure-compound tables miss two measured effects, which are kept here
 as functions of their own: the water pressure over LiOH + Li2O (the NASA polynomials are 2.5 to 2.9 times too high) and
 the solubility of Li2O in molten Li2CO3. Parameters: ``data/thermochemistry.yaml`` under ``melts``.
@@ -17,7 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.constants import R
 
-from cosinter.analysis.thermochemistry.functions import FloatArray
+from cosinter.analysis.thermochemistry.functions import Combination, FloatArray, ThermoFunction
+from cosinter.analysis.thermochemistry.library import PhaseLibrary
 from cosinter.data.exceptions import InputError
 from cosinter.data.tables import load_table
 
@@ -31,6 +35,7 @@ class SaltMelt:
     hydroxide_K, carbonate_K : melting points, K
     hydroxide_J, carbonate_J : enthalpies of fusion, J/mol
     interaction_J : regular-solution parameter W of the melt, J/mol; it must lie between -4 and 4 kJ/mol
+    fusion : H(T) and S(T) of fusion of LiOH and of Li2CO3; None: constant, from melting points and enthalpies
     """
 
     hydroxide_K: float
@@ -38,6 +43,7 @@ class SaltMelt:
     carbonate_K: float
     carbonate_J: float
     interaction_J: float = 0.0
+    fusion: tuple[ThermoFunction, ThermoFunction] | None = None
 
     def __post_init__(self) -> None:
         if min(self.hydroxide_K, self.hydroxide_J, self.carbonate_K, self.carbonate_J) <= 0.0:
@@ -47,9 +53,15 @@ class SaltMelt:
                 f"interaction of the melt must lie between -4000 and 4000 J/mol; got {self.interaction_J:g}"
             )
 
-    def _solubility(self, temperature: FloatArray, melting: float, heat: float) -> FloatArray:
-        """Mole fraction of a salt in the melt that is saturated with its solid; 1 above its melting point."""
-        ideal = -heat / R * (1.0 / temperature - 1.0 / melting)
+    def _solubility(self, temperature: FloatArray, salt: int) -> FloatArray:
+        """Mole fraction of LiOH (0) or Li2CO3 (1) in the melt saturated with its solid; 1 above its melting point."""
+        melting = (self.hydroxide_K, self.carbonate_K)[salt]
+        if self.fusion is None:
+            change = (self.hydroxide_J, self.carbonate_J)[salt] * (1.0 - temperature / melting)
+        else:
+            melts = self.fusion[salt]
+            change = melts.enthalpy(temperature) - temperature * melts.entropy(temperature)
+        ideal = -change / (R * temperature)
         fraction = np.exp(np.minimum(ideal, 0.0))
         for _ in range(60):
             correction = self.interaction_J * (1.0 - fraction) ** 2 / (R * temperature)
@@ -59,11 +71,11 @@ class SaltMelt:
     def hydroxide_liquidus(self, temperature_K: ArrayLike) -> FloatArray:
         """Mole fraction of Li2CO3 in the melt saturated with solid LiOH, same shape as ``temperature_K``."""
         temperature = _positive(temperature_K)
-        return 1.0 - self._solubility(temperature, self.hydroxide_K, self.hydroxide_J)
+        return 1.0 - self._solubility(temperature, 0)
 
     def carbonate_liquidus(self, temperature_K: ArrayLike) -> FloatArray:
         """Mole fraction of Li2CO3 in the melt saturated with solid Li2CO3, same shape as ``temperature_K``."""
-        return self._solubility(_positive(temperature_K), self.carbonate_K, self.carbonate_J)
+        return self._solubility(_positive(temperature_K), 1)
 
     def eutectic(self) -> tuple[float, float]:
         """Temperature (K) and mole fraction of Li2CO3 of the eutectic."""
@@ -103,8 +115,12 @@ def _positive(temperature_K: ArrayLike) -> FloatArray:
     return temperature
 
 
-def salt_melt() -> SaltMelt:
-    """Load the LiOH-Li2CO3 melt of ``data/thermochemistry.yaml``."""
+def salt_melt(library: PhaseLibrary | None = None) -> SaltMelt:
+    """Load the LiOH-Li2CO3 melt of ``data/thermochemistry.yaml``.
+
+    With a ``library`` the free energies of fusion are those of its salts, else they follow from the melting points
+    and enthalpies of fusion alone (1.5 K higher at the eutectic).
+    """
     table = load_table("thermochemistry")["melts"]
     hydroxide, carbonate = table["fusion"]["LiOH"], table["fusion"]["Li2CO3"]
     return SaltMelt(
@@ -113,7 +129,13 @@ def salt_melt() -> SaltMelt:
         carbonate_K=carbonate["T"],
         carbonate_J=carbonate["dH"] * 1e3,
         interaction_J=table["excess_enthalpy"]["value"] * 1e3,
+        fusion=None if library is None else (_fusion(library, "LiOH"), _fusion(library, "Li2CO3")),
     )
+
+
+def _fusion(library: PhaseLibrary, salt: str) -> ThermoFunction:
+    liquid, solid = library.phase(f"{salt}_l"), library.phase(f"{salt}_s")
+    return Combination(((1.0, liquid.function), (-1.0, solid.function)))
 
 
 def water_pressure(temperature_K: ArrayLike) -> FloatArray:
