@@ -132,8 +132,7 @@ def verify(
     from collections import Counter
 
     from cosinter.analysis.thermochemistry.library import load_library
-    from cosinter.workflows.snapshot_phases import snapshot_contents
-    from cosinter.workflows.snapshots import snapshot_names
+    from cosinter.workflows.snapshots import snapshot_contents, snapshot_names
 
     chosen = names or list(snapshot_names())
     if not chosen:

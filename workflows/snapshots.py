@@ -17,10 +17,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cosinter.analysis.thermochemistry.computed_phases import ComputedPhases, computed_phases
 from cosinter.analysis.thermochemistry.corrections import CorrectionState, settle_corrections
 from cosinter.analysis.thermochemistry.entries import ComputedEntry, read_entries
-from cosinter.analysis.thermochemistry.library import EnergySource
+from cosinter.analysis.thermochemistry.library import EnergySource, Phase, PhaseLibrary
 from cosinter.data.exceptions import InputError, StorageError, UnknownNameError
+from cosinter.workflows.anchor_cache import kept_anchors
 from cosinter.workflows.results import now, write_atomically
 from cosinter.workflows.user_data import snapshots_folder
 
@@ -235,3 +237,38 @@ def load_snapshot(name: str) -> tuple[Manifest, tuple[ComputedEntry, ...]]:
     if len(entries) != manifest.count:
         raise StorageError(f"{damaged}: {len(entries)} entries instead of {manifest.count}")
     return manifest, settled
+
+
+def describe_source(manifest: Manifest) -> str:
+    """Text that the phases of a snapshot cite."""
+    version = f" {manifest.database_version}" if manifest.database_version else ""
+    return f"{manifest.source}{version}, {manifest.functional} with MP2020 corrections"
+
+
+def snapshot_contents(name: str, library: PhaseLibrary) -> ComputedPhases:
+    """Make phases of snapshot ``name`` on the scale of ``library``, and list what made none.
+
+    Raises
+    ------
+    UnknownNameError, StorageError, InputError
+        See :func:`load_snapshot` and :func:`computed_phases`.
+    """
+    manifest, entries = load_snapshot(name)
+    return computed_phases(
+        entries,
+        library,
+        source=describe_source(manifest),
+        energy_source=manifest.energy_source,
+        anchors=kept_anchors(snapshots_folder() / name, entries, library, checksum=manifest.sha256),
+    )
+
+
+def snapshot_phases(name: str, library: PhaseLibrary) -> tuple[Phase, ...]:
+    """Make phases of snapshot ``name`` on the scale of ``library``.
+
+    Raises
+    ------
+    UnknownNameError, StorageError, InputError
+        See :func:`snapshot_contents`.
+    """
+    return snapshot_contents(name, library).phases

@@ -13,8 +13,7 @@ from cosinter.data.exceptions import InputError, MissingEngineError, StorageErro
 from cosinter.workflows import cli_data, materials_project, mp_client
 from cosinter.workflows.materials_project import batches, check_elements, fetch, subsystems
 from cosinter.workflows.mp_client import FetchError, find_endpoint, find_key
-from cosinter.workflows.snapshot_phases import snapshot_contents, snapshot_phases
-from cosinter.workflows.snapshots import load_snapshot, read_manifest
+from cosinter.workflows.snapshots import load_snapshot, read_manifest, snapshot_contents, snapshot_phases
 from cosinter.workflows.user_data import snapshots_folder
 from tests.workflows.materials_project_server import KEY, Service, running_service
 

@@ -15,7 +15,6 @@ from cosinter.analysis.thermochemistry.library import load_library
 from cosinter.data.exceptions import InputError, StorageError, UnknownNameError
 from cosinter.workflows import cli_data
 from cosinter.workflows.entry_import import import_entries
-from cosinter.workflows.snapshot_phases import snapshot_phases
 from cosinter.workflows.snapshots import (
     check_name,
     freeze,
@@ -23,6 +22,7 @@ from cosinter.workflows.snapshots import (
     parse_json,
     read_manifest,
     snapshot_names,
+    snapshot_phases,
 )
 from cosinter.workflows.user_data import snapshots_folder
 
@@ -105,7 +105,7 @@ def test_anchors_are_kept_and_made_again_where_damaged(monkeypatch: pytest.Monke
     first = snapshot_phases("mine", library)
     path = snapshots_folder() / "mine" / "anchors.json"
     kept = path.read_bytes()
-    monkeypatch.setattr("cosinter.workflows.snapshot_phases.find_anchors", lambda *_: pytest.fail("anew"))
+    monkeypatch.setattr("cosinter.workflows.anchor_cache.find_anchors", lambda *_: pytest.fail("anew"))
     second = snapshot_phases("mine", library)
     assert float(first[0].gibbs(900.0)) == float(second[0].gibbs(900.0))
     monkeypatch.undo()

@@ -1,7 +1,7 @@
-"""Phases of a snapshot, with the reactions that anchor them kept beside it.
+"""Reactions that anchor the entries of a snapshot, kept beside it.
 
-Finding the reactions takes seconds for thousands of entries, so their result is stored in the snapshot's folder under a
-hash of the entries, the measured phases and the rules; a wrong or missing file is simply made again.
+Finding them takes seconds for thousands of entries, so the result is stored in the snapshot's folder under a hash of the
+entries, the measured phases and the rules; a wrong or missing file is simply made again.
 """
 
 from __future__ import annotations
@@ -15,54 +15,17 @@ from typing import Any
 
 from cosinter.analysis.thermochemistry.anchoring import Reaction
 from cosinter.analysis.thermochemistry.computed_anchors import AnchoredEntry
-from cosinter.analysis.thermochemistry.computed_phases import ComputedPhases, computed_phases, find_anchors
+from cosinter.analysis.thermochemistry.computed_phases import find_anchors
 from cosinter.analysis.thermochemistry.entries import ComputedEntry
 from cosinter.analysis.thermochemistry.functions import REFERENCE_TEMPERATURE
-from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.library import PhaseLibrary
 from cosinter.workflows.results import digest, write_atomically
-from cosinter.workflows.snapshots import Manifest, load_snapshot
-from cosinter.workflows.user_data import snapshots_folder
 
 #: Raised whenever the way to find reactions changes.
 ANCHORS_VERSION = 1
 
 
-def describe_source(manifest: Manifest) -> str:
-    """Text that the phases of a snapshot cite."""
-    version = f" {manifest.database_version}" if manifest.database_version else ""
-    return f"{manifest.source}{version}, {manifest.functional} with MP2020 corrections"
-
-
-def snapshot_contents(name: str, library: PhaseLibrary) -> ComputedPhases:
-    """Make phases of snapshot ``name`` on the scale of ``library``, and list what made none.
-
-    Raises
-    ------
-    UnknownNameError, StorageError, InputError
-        See :func:`cosinter.workflows.snapshots.load_snapshot` and :func:`computed_phases`.
-    """
-    manifest, entries = load_snapshot(name)
-    return computed_phases(
-        entries,
-        library,
-        source=describe_source(manifest),
-        energy_source=manifest.energy_source,
-        anchors=_anchors(manifest, entries, library),
-    )
-
-
-def snapshot_phases(name: str, library: PhaseLibrary) -> tuple[Phase, ...]:
-    """Make phases of snapshot ``name`` on the scale of ``library``.
-
-    Raises
-    ------
-    UnknownNameError, StorageError, InputError
-        See :func:`snapshot_contents`.
-    """
-    return snapshot_contents(name, library).phases
-
-
-def _key(manifest: Manifest, library: PhaseLibrary) -> str:
+def _key(checksum: str, library: PhaseLibrary) -> str:
     from cosinter import __version__
     from cosinter.analysis.thermochemistry.energy_tables import rules
 
@@ -75,7 +38,7 @@ def _key(manifest: Manifest, library: PhaseLibrary) -> str:
         for phase in library.phases
         if phase.energy_source == "measured"
     }
-    return digest([ANCHORS_VERSION, __version__, manifest.sha256, measured, library.elements, rules()])
+    return digest([ANCHORS_VERSION, __version__, checksum, measured, library.elements, rules()])
 
 
 def _kept(path: Path, key: str) -> dict[str, AnchoredEntry] | None:
@@ -89,10 +52,17 @@ def _kept(path: Path, key: str) -> dict[str, AnchoredEntry] | None:
         return None
 
 
-def _anchors(
-    manifest: Manifest, entries: Sequence[ComputedEntry], library: PhaseLibrary
+def kept_anchors(
+    folder: Path, entries: Sequence[ComputedEntry], library: PhaseLibrary, *, checksum: str
 ) -> Mapping[str, AnchoredEntry]:
-    path, key = snapshots_folder() / manifest.name / "anchors.json", _key(manifest, library)
+    """Reactions of ``entries``, whose file has ``checksum``, read from ``folder`` or found and stored there.
+
+    Raises
+    ------
+    InputError
+        See :func:`find_anchors`.
+    """
+    path, key = folder / "anchors.json", _key(checksum, library)
     kept = _kept(path, key)
     if kept is not None:
         return kept
