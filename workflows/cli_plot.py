@@ -13,6 +13,7 @@ from cosinter.data.exceptions import InputError
 
 if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.library import PhaseLibrary
+    from cosinter.analysis.thermochemistry.solution_models import Solution
     from cosinter.workflows.diagrams import Drawing
 
 app = typer.Typer(
@@ -62,6 +63,9 @@ Energies = Annotated[
 Exclude = Annotated[str, typer.Option(help="Phases that must not form, names with commas.")]
 Solid = Annotated[str, typer.Argument(help="Formula, phase name or alias.", show_default=False)]
 Reactant = Annotated[str, typer.Argument(help="Formula, phase name or alias.", show_default=False)]
+Solutions = Annotated[
+    bool, typer.Option(help="Let solid solutions and the salt melt form (seconds per temperature).")
+]
 DEFAULT_SOURCES = "measured,chgnet,assumed"
 
 
@@ -186,6 +190,7 @@ def product_map(
         float, typer.Option(help="Products below this share of the atoms define no region (0: all do).")
     ] = 0.05,
     resolution: Annotated[float, typer.Option(help="How closely a change of products is located, K.")] = 2.0,
+    solutions: Solutions = False,
     energies: Energies = DEFAULT_SOURCES,
     exclude: Exclude = "",
     out: Out = None,
@@ -205,11 +210,13 @@ def product_map(
         second,
         temperatures_K=[value + zero_Celsius for value in temperatures],
         resolution_K=resolution,
+        solutions=request.models(solutions),
         **options,
     )
+    note = "with solid solutions" if solutions else "no solid solutions"
     warnings = dict.fromkeys(warning for reaction in found.reactions for warning in reaction.warnings)
     request.write(
-        map_drawing(found.to_dict(), basis=ratio_basis.value, minor=minor),
+        map_drawing(found.to_dict(), basis=ratio_basis.value, minor=minor, note=note),
         tuple(warnings),
         name=f"map-{first}-{second}",
     )
@@ -222,6 +229,7 @@ def line(
     temperature: Temperature = 700.0,
     atmosphere: Atmosphere = "O2=0.21",
     ratio_basis: Annotated[MixingBasis, typer.Option(help="What the ratio counts.")] = MixingBasis.mass,
+    solutions: Solutions = False,
     energies: Energies = DEFAULT_SOURCES,
     exclude: Exclude = "",
     out: Out = None,
@@ -234,7 +242,7 @@ def line(
     from cosinter.workflows.diagrams import line_drawing
 
     request = _Request(temperature, atmosphere, energies, exclude, out)
-    reaction = interface_reaction(first, second, **request.options)
+    reaction = interface_reaction(first, second, solutions=request.models(solutions), **request.options)
     request.write(
         line_drawing(reaction.to_dict(), basis=ratio_basis.value),
         reaction.warnings,
@@ -269,6 +277,12 @@ class _Request:
             "pressures_bar": self.pressures,
             "exclude": self.exclude,
         }
+
+    def models(self, solutions: bool) -> tuple[Solution, ...]:
+        """Solid solutions and melts that may form."""
+        from cosinter.analysis.thermochemistry.solution_tables import standard_solutions
+
+        return standard_solutions(self.library) if solutions else ()
 
     def write(self, drawing: Drawing, warnings: tuple[str, ...], *, name: str = "") -> None:
         """Write every file asked for, or ``name``.png here, and say where."""

@@ -193,12 +193,15 @@ def line_drawing(content: Mapping[str, Any], *, basis: str = "mass") -> Drawing:
     return figure_drawing(line_figure(content, basis=basis), content)
 
 
-def map_drawing(content: Mapping[str, Any], *, basis: str = "mass", minor: float | None = None) -> Drawing:
+def map_drawing(
+    content: Mapping[str, Any], *, basis: str = "mass", minor: float | None = None, note: str = ""
+) -> Drawing:
     """A product map from ``{"temperatures": [mixing lines]}``."""
     from cosinter.workflows.diagrams_map import map_scene
     from cosinter.workflows.diagrams_products import MINOR
 
-    return scene_drawing(map_scene(content, basis=basis, minor=MINOR if minor is None else minor), content)
+    scene = map_scene(content, basis=basis, minor=MINOR if minor is None else minor, note=note)
+    return scene_drawing(scene, content)
 
 
 def reaction_line(content: Mapping[str, Any], path: Path) -> None:

@@ -22,7 +22,8 @@ PRODUCTS = (
     "#8f9399", "#a3b84e", "#5b5f8a", "#d9c5e3", "#7a5a3c", "#9fd0d6", "#c46a9b", "#3f4a63",
     "#e8d27a", "#6b8f5e", "#a84632", "#b9c4d6",
 )  # fmt: skip
-_STEPS = 12
+#: Points on a line between its ends, at least; shared out over the stretches between kinks.
+_POINTS = 200
 
 
 def line_figure(content: Mapping[str, Any], *, basis: str = "mass") -> Figure:
@@ -57,13 +58,14 @@ def line_figure(content: Mapping[str, Any], *, basis: str = "mass") -> Figure:
             Panel("ΔG / meV per atom", _energies(content, moles, x, weight), height=190),
             Panel(f"share of the atoms in each product{note}", stack, y_range=(0.0, 1.0), height=230),
         ),
-        caption="Above: energy gained by the mixture; dots are kinks, where the set of products changes, and the band is one "
+        caption="Above: energy gained by the mixture; dots are where the set of products changes, and the band is one "
         "standard uncertainty. Below: the solid products at equilibrium; gases are left out.",
     )
 
 
 def _moles(kinks: Sequence[float]) -> list[float]:
-    parts = [np.linspace(low, high, _STEPS, endpoint=False) for low, high in pairwise(kinks) if high > low]
+    steps = max(2, _POINTS // len(kinks))
+    parts = [np.linspace(low, high, steps, endpoint=False) for low, high in pairwise(kinks) if high > low]
     return [float(value) for part in parts for value in part] + [kinks[-1]]
 
 
@@ -82,8 +84,10 @@ def _energies(
     change, spread = column("dG", "kJ_per_mol"), column("uncertainty", "kJ_per_mol")
     low = tuple(value - width for value, width in zip(change, spread, strict=True))
     high = tuple(value + width for value, width in zip(change, spread, strict=True))
-    dots = tuple(rescaled(mole, weight) for mole in at)
-    energies = tuple(float(kink["dG"]["meV_per_atom"]) for kink in kinks)
+    ends = [content["segments"][0]["from"], *(segment["to"] for segment in content["segments"])]
+    shown = [kink for kink in kinks if min(abs(kink["fraction"]["mole"] - end) for end in ends) < 1e-12]
+    dots = tuple(rescaled(kink["fraction"]["mole"], weight) for kink in shown)
+    energies = tuple(float(kink["dG"]["meV_per_atom"]) for kink in shown)
     lines = [Line("from the reactants as given", tuple(x), tuple(change), DRIVE, low=low, high=high)]
     mutual = column("dG_mutual", "kJ_per_mol")
     if max(abs(a - b) for a, b in zip(mutual, change, strict=True)) > 0.5:

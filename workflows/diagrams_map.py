@@ -56,8 +56,10 @@ class Track:
         return min(temperature - below, above - temperature)
 
 
-def map_scene(content: Mapping[str, Any], *, basis: str = "mass", minor: float = MINOR) -> Scene:
-    """Draw the map of ``{"temperatures": [mixing lines]}``.
+def map_scene(
+    content: Mapping[str, Any], *, basis: str = "mass", minor: float = MINOR, note: str = ""
+) -> Scene:
+    """Draw the map of ``{"temperatures": [mixing lines]}``; ``note`` is added to the subtitle.
 
     Raises
     ------
@@ -83,7 +85,9 @@ def map_scene(content: Mapping[str, Any], *, basis: str = "mass", minor: float =
     ]
     span = cut[0][0], cut[-1][0]
     tracks = _tracks(cut, inch=_HIGH / (span[1] - span[0]))
-    return _scene(lines[0], tracks, span=span, basis=basis, minor=minor, grouped=grouped)
+    rules = [f"products above {100 * minor:g} % of the atoms"] if minor else []
+    rules += ["M = Ni, Co, Mn"] if grouped else []
+    return _scene(lines[0], tracks, span=span, basis=basis, rules=[*rules, *filter(None, [note])])
 
 
 def _scene(
@@ -92,8 +96,7 @@ def _scene(
     *,
     span: tuple[float, float],
     basis: str,
-    minor: float,
-    grouped: bool,
+    rules: Sequence[str],
 ) -> Scene:
     colours = _colours(tracks)
     rooms = {place: track.room() for place, track in enumerate(tracks)}
@@ -107,8 +110,6 @@ def _scene(
     )
     first, second = (subscripted(formula) for formula in line["reactants"])
     gases = ", ".join(f"{subscripted(gas)} {pressure:g} bar" for gas, pressure in line["atmosphere"].items())
-    rules = [f"products above {100 * minor:g} % of the atoms"] if minor else []
-    rules += ["M = Ni, Co, Mn"] if grouped else []
     return Scene(
         name=slug(f"map-{'-'.join(line['reactants'])}"),
         title=f"{first} + {second}",

@@ -43,8 +43,12 @@ def is_grouped(content: Content) -> bool:
 
 @cache
 def family(phase: str, formula: str, *, grouped: bool) -> str:
-    """Name of a product for a reader; with ``grouped`` Ni, Co and Mn are one M: LiNiPO4 and LiCoPO4 are 'LiMPO₄'."""
-    if not grouped or not _METAL_GROUP.search(formula):
+    """Name of a product for a reader; with ``grouped`` Ni, Co and Mn are one M: LiNiPO4 and LiCoPO4 are 'LiMPO₄'.
+
+    A solution ('olivine') keeps its name, whatever its composition.
+    """
+    is_solution = phase.partition("_")[0].removesuffix("(g)") != formula
+    if is_solution or not grouped or not _METAL_GROUP.search(formula):
         return pretty(phase)
 
     def metal(match: re.Match[str]) -> str:

@@ -182,7 +182,7 @@ def inscribed(polygon: ArrayLike) -> tuple[float, float, float]:
     return float(at[0]), float(at[1]), radius
 
 
-def wrapped(text: str, width: int = 60) -> str:
+def wrapped(text: str, width: int = 54) -> str:
     """Break a list of products into lines."""
     import textwrap
 

@@ -175,4 +175,8 @@ def thermo_scenes(
         temperatures_C=temperatures.tolist(),
         pressures_bar=pressures_bar,
     )
-    return ternary_scene(section, basis="mass"), map_scene(products.to_dict()), lithia
+    return (
+        ternary_scene(section, basis="mass"),
+        map_scene(products.to_dict(), note="no solid solutions"),
+        lithia,
+    )

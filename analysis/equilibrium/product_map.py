@@ -16,9 +16,13 @@ from numpy.typing import ArrayLike
 
 from cosinter.analysis.equilibrium.interface import InterfaceReaction, interface_reaction
 from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.solution_models import Solution
 from cosinter.data.exceptions import InputError
 
 _MOST_LINES = 2000
+#: With solutions, stretches narrower than this (mole fraction) are no change of products: their ends carry the
+#: tolerance of the refinement.
+_NARROW = 2e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +50,14 @@ def product_map(
     temperatures_K: ArrayLike,
     pressures_bar: Mapping[str, float],
     exclude: Iterable[str] = (),
+    solutions: Iterable[Solution] = (),
     resolution_K: float = 1.0,
 ) -> ProductMap:
     """Find the mixing lines of two reactants at ``temperatures_K`` and wherever the products change between them.
 
     Parameters
     ----------
-    first, second, library, pressures_bar, exclude : see
+    first, second, library, pressures_bar, exclude, solutions : see
         :func:`cosinter.analysis.equilibrium.interface.interface_reaction`
     temperatures_K : at least two, ascending
     resolution_K : how closely a change of products is located
@@ -69,7 +74,8 @@ def product_map(
         raise InputError("a product map needs at least two ascending temperatures")
     if not resolution_K > 0.0:
         raise InputError(f"the resolution in temperature must be above 0 K; got {resolution_K:g}")
-    forbidden = tuple(exclude)
+    forbidden, models = tuple(exclude), tuple(solutions)
+    narrow = _NARROW if models else 0.0
 
     def line(temperature_K: float) -> InterfaceReaction:
         return interface_reaction(
@@ -79,6 +85,7 @@ def product_map(
             temperature_K=temperature_K,
             pressures_bar=pressures_bar,
             exclude=forbidden,
+            solutions=models,
         )
 
     reactions = [line(float(temperature)) for temperature in asked]
@@ -86,7 +93,7 @@ def product_map(
     while place + 1 < len(reactions):
         low, high = reactions[place], reactions[place + 1]
         between = [reaction.problem.temperature_K for reaction in (low, high)]
-        if _order(low) == _order(high) or between[1] - between[0] <= resolution_K:
+        if _order(low, narrow) == _order(high, narrow) or between[1] - between[0] <= resolution_K:
             place += 1
         elif len(reactions) >= _MOST_LINES:
             raise InputError(f"the map has more than {_MOST_LINES} changes; ask for a coarser resolution")
@@ -95,5 +102,5 @@ def product_map(
     return ProductMap(tuple(reactions))
 
 
-def _order(reaction: InterfaceReaction) -> Sequence[tuple[str, ...]]:
-    return [phases for _, _, phases in reaction.segments]
+def _order(reaction: InterfaceReaction, narrow: float) -> Sequence[tuple[str, ...]]:
+    return [phases for start, end, phases in reaction.segments if end - start > narrow]
