@@ -28,13 +28,6 @@ class Corrections(StrEnum):
     apply = "apply"
 
 
-class Provider(StrEnum):
-    """Name under which phases of a file are preferred with --energies."""
-
-    user = "user"
-    mp = "mp"
-
-
 @app.command()
 def fetch(
     elements: Annotated[str, typer.Option(help="Elements, separated by commas.")] = ELEMENTS,
@@ -66,17 +59,16 @@ def import_file(
             help="MP2020 corrections: listed beside the energies, included in them, or apply them now."
         ),
     ] = Corrections.listed,
-    provider: Annotated[
-        Provider, typer.Option("--as", help="Name under which --energies finds its phases.")
-    ] = Provider.user,
 ) -> None:
     """Freeze a file of pymatgen ComputedEntries as a snapshot; every element needs an entry too.
+
+    Its phases take part with --energies measured,mp:NAME.
 
     Example: cosinter data import entries.json --name mine --corrections apply
     """
     from cosinter.workflows.entry_import import import_entries
 
-    done = import_entries(file, name=name, corrections=corrections.value, energy_source=provider.value)
+    done = import_entries(file, name=name, corrections=corrections.value)
     for entry_id, reason in done.left_out:
         typer.echo(f"left out {entry_id}: {reason}", err=True)
     typer.echo(f"snapshot {name}: {done.manifest.count} entries, {done.manifest.functional}")

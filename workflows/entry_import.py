@@ -20,7 +20,6 @@ from cosinter.analysis.thermochemistry.entries import (
     formation_energies,
     read_entries,
 )
-from cosinter.analysis.thermochemistry.library import EnergySource
 from cosinter.data.exceptions import InputError
 from cosinter.workflows.snapshots import Manifest, check_name, freeze, parse_json
 
@@ -70,15 +69,12 @@ def _with_corrections(record: Mapping[str, Any], entry: ComputedEntry) -> dict[s
     return {**record, "entry_id": entry.entry_id, "energy_adjustments": adjustments, "correction": total}
 
 
-def import_entries(
-    path: Path, *, name: str, corrections: CorrectionState = "listed", energy_source: EnergySource = "user"
-) -> Import:
+def import_entries(path: Path, *, name: str, corrections: CorrectionState = "listed") -> Import:
     """Freeze the computed entries of ``path`` (JSON, gzipped or not) as snapshot ``name``.
 
     Parameters
     ----------
     corrections : ``listed`` beside the energies, ``included`` in them, or ``apply`` MP2020 now
-    energy_source : provider that its phases carry, ``user`` or ``mp``
 
     Raises
     ------
@@ -115,7 +111,6 @@ def import_entries(
         functional=functional,
         elements=sorted({element for entry in settled for element in entry.composition}),
         corrections="included" if corrections == "included" else "listed",
-        energy_source=energy_source,
         software=_versions() if corrections == "apply" else {},
     )
     return Import(manifest, left_out)

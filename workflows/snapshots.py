@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from cosinter.analysis.thermochemistry.computed_phases import ComputedPhases, computed_phases
 from cosinter.analysis.thermochemistry.corrections import CorrectionState, settle_corrections
 from cosinter.analysis.thermochemistry.entries import ComputedEntry, read_entries
-from cosinter.analysis.thermochemistry.library import EnergySource, Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
 from cosinter.data.exceptions import InputError, StorageError, UnknownNameError
 from cosinter.workflows.anchor_cache import kept_anchors
 from cosinter.workflows.results import now, write_atomically
@@ -41,7 +41,6 @@ class Manifest:
     database_version : as the database calls it; empty for an imported file
     functional : the one functional of all entries
     corrections : whether MP2020 is listed beside the energies or included in them
-    energy_source : provider that the phases carry
     elements, count : what the entries hold
     file, sha256 : file of the entries and its checksum
     software : versions of the programs that made it
@@ -53,7 +52,6 @@ class Manifest:
     database_version: str
     functional: str
     corrections: CorrectionState
-    energy_source: EnergySource
     elements: tuple[str, ...]
     count: int
     file: str
@@ -126,7 +124,6 @@ def freeze(
     elements: Sequence[str],
     database_version: str = "",
     corrections: CorrectionState = "listed",
-    energy_source: EnergySource = "mp",
     software: Mapping[str, str] | None = None,
 ) -> Manifest:
     """Store ``records`` (pymatgen's dictionaries of computed entries) as snapshot ``name``.
@@ -150,7 +147,6 @@ def freeze(
         database_version=database_version,
         functional=functional,
         corrections=corrections,
-        energy_source=energy_source,
         elements=tuple(elements),
         count=len(records),
         file=f"entries-{checksum[:12]}.json.gz",
@@ -258,7 +254,6 @@ def snapshot_contents(name: str, library: PhaseLibrary) -> ComputedPhases:
         entries,
         library,
         source=describe_source(manifest),
-        energy_source=manifest.energy_source,
         anchors=kept_anchors(snapshots_folder() / name, entries, library, checksum=manifest.sha256),
     )
 

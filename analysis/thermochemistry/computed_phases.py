@@ -28,7 +28,6 @@ from cosinter.analysis.thermochemistry.corrections import check_one_functional
 from cosinter.analysis.thermochemistry.entries import ComputedEntry, formation_energies
 from cosinter.analysis.thermochemistry.formulas import parse_formula
 from cosinter.analysis.thermochemistry.library import (
-    EnergySource,
     Phase,
     PhaseLibrary,
     combined_errors,
@@ -137,7 +136,6 @@ class _Maker:
 
     library: PhaseLibrary
     source: str
-    energy_source: EnergySource
     anchored: Mapping[str, AnchoredEntry]
 
     def phase(self, entry: ComputedEntry, formation_eV: float, slope: float) -> Phase:
@@ -166,7 +164,7 @@ class _Maker:
             range_K=descriptor.RANGE_K,
             note=note,
             errors=errors,
-            energy_source=self.energy_source,
+            energy_source="mp",
             thermal_source="descriptor",
         )
 
@@ -199,7 +197,6 @@ def computed_phases(
     library: PhaseLibrary,
     *,
     source: str,
-    energy_source: EnergySource = "mp",
     anchors: Mapping[str, AnchoredEntry] | None = None,
 ) -> ComputedPhases:
     """Turn entries with settled corrections into phases beside those of ``library``.
@@ -210,7 +207,6 @@ def computed_phases(
         :func:`cosinter.analysis.thermochemistry.corrections.settle_corrections`
     library : says which elements are known, and holds the measured phases of the reactions
     source : what the phases cite
-    energy_source : provider that the phases carry
     anchors : result of :func:`find_anchors` for the same entries and library; found anew if not given
 
     Raises
@@ -231,7 +227,7 @@ def computed_phases(
     volumes = np.asarray([relevant[i].volume_A3 for i in chosen], dtype=np.float64) / counts.sum(axis=1)
     slopes = descriptor.gibbs_slopes(volumes, descriptor.reduced_masses(counts, elements))
     anchored = find_anchors(relevant, library) if anchors is None else anchors
-    maker = _Maker(library, source, energy_source, anchored)
+    maker = _Maker(library, source, anchored)
     phases = tuple(
         maker.phase(relevant[i], float(energies[i]), float(slope))
         for i, slope in zip(chosen, slopes, strict=True)

@@ -240,7 +240,7 @@ def test_import_listed(home: Path) -> None:
     done = import_entries(write(home, LISTED), name="mine")
     assert (done.manifest.count, done.manifest.source, done.left_out) == (3, "entries.json", ())
     (phase,) = snapshot_phases("mine", load_library())
-    assert phase.energy_source == "user"
+    assert phase.energy_source == "mp"
 
 
 def test_import_applies_once_and_keeps_what_it_applied(home: Path) -> None:
@@ -298,13 +298,10 @@ def test_import_refuses(home: Path) -> None:
 
 def test_commands(home: Path) -> None:
     path = write(home, RAW)
-    run = CliRunner().invoke(
-        cli_data.app, ["import", str(path), "--name", "mine", "--corrections", "apply", "--as", "mp"]
-    )
+    run = CliRunner().invoke(cli_data.app, ["import", str(path), "--name", "mine", "--corrections", "apply"])
     assert run.stdout == "snapshot mine: 3 entries, GGA_GGA+U\n", run.exception
     listed = json.loads(CliRunner().invoke(cli_data.app, ["list", "--json"]).stdout)
     assert [item["name"] for item in listed["snapshots"]] == ["mine"]
-    assert listed["snapshots"][0]["energy_source"] == "mp"
     run = CliRunner().invoke(cli_data.app, ["verify", "mine"])
     assert "mine: whole; 1 phases" in run.stdout
     assert "2 entries make no phase: an element" in run.stdout
