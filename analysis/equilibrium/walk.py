@@ -2,10 +2,10 @@
 
     b(t) = start + t (end - start),   t from 0 to 1
 
-The least cost is convex and piecewise linear in t. Each lane is solved once at t = 1/2, where right-hand sides are least
-degenerate, and then walks to both ends: a basis stays the best one until its first amount reaches zero; that column
-leaves, and the column with the smallest ratio of reduced cost to (minus) its entry in the leaving row enters. Lanes and
-both directions step together; a position is a kink where the slope y (end - start) changes.
+The least cost is convex and piecewise linear in t. Each lane is solved once in the middle, where both ends weigh the same
+and right-hand sides are least degenerate, and then walks to both ends: a basis stays the best one until its first amount
+reaches zero; that column leaves, and the column with the smallest ratio of reduced cost to (minus) its entry in the
+leaving row enters. Lanes and both directions step together; a position is a kink where the slope y (end - start) changes.
 """
 
 from __future__ import annotations
@@ -76,9 +76,18 @@ class Path:
         return np.asarray(np.interp(positions, self.positions, self.values))
 
 
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """Lanes of lines: end - start [lanes, rows], t of the middle and smallest change of slope [lanes]."""
+
+    change: FloatArray
+    middle: FloatArray
+    tolerance: FloatArray
+
+
 @dataclass(eq=False)
 class _Trail:
-    """Bases in the order in which they were left: lane, distance from t = 1/2 at both ends, basis and table."""
+    """Bases in the order in which they were left: lane, way gone (0 to 1/2) at both ends, basis and table."""
 
     lanes: list[IntArray]
     spans: list[FloatArray]
@@ -110,7 +119,7 @@ def walk(
     matrix, costs, free : see :func:`~cosinter.analysis.equilibrium.simplex.minimise`
     start, end : right-hand sides at t = 0 and t = 1, shape [rows] or [lanes, rows]
     tolerance : a change of slope up to this, in units of cost per unit of right-hand side, is no kink
-    basis : basis of a similar program at t = 1/2
+    basis : basis of a similar program at t = 1/2, where the walk then starts
 
     Raises
     ------
@@ -124,32 +133,44 @@ def walk(
     """
     first, last = (np.atleast_2d(np.asarray(b, dtype=np.float64)) for b in (start, end))
     first, last = np.broadcast_arrays(first, last)
-    program = make_program(matrix, costs, 0.5 * (first + last), free)
+    middle = np.full(1, 0.5) if basis is not None else _middle(first, last)
+    program = make_program(matrix, costs, first + middle[:, None] * (last - first), free)
     change = np.broadcast_to(last - first, program.rhs.shape)
+    middle = np.broadcast_to(middle, (len(program.rhs),))
     paths: list[Path] = []
     for block in program.blocks(2):
         begin = None if basis is None else np.broadcast_to(basis.columns, program.rhs.shape)[block]
         state, pivots = solve(program, block, begin)
-        aim = change[block] / program.scales[block, None]
+        there = middle[block]
+        ways = np.concatenate([1.0 - there, -there])
+        aim = 2.0 * ways[:, None] * np.tile(change[block] / program.scales[block, None], (2, 1))
         try:
             trail, steps = _both_ways(program, state, aim, REFRESH)
         except ConvergenceError:
             trail, steps = _both_ways(program, state, aim, 1)
-        paths += _paths(program, block, change[block], trail, tolerance, (pivots + steps) // len(block))
+        line = _Line(change[block], there, tolerance * program.scales[block])
+        paths += _paths(program, block, line, trail, (pivots + steps) // len(block))
     return paths
 
 
-def _both_ways(program: Program, state: Lanes, change: FloatArray, refresh: int) -> tuple[_Trail, int]:
-    """Walk from t = 1/2 to both ends, with fresh inverses every ``refresh`` rounds.
+def _middle(first: FloatArray, last: FloatArray) -> FloatArray:
+    """Positions t where both ends weigh the same, shape [lanes]."""
+    sizes = np.abs(first).sum(axis=1), np.abs(last).sum(axis=1)
+    whole = sizes[0] + sizes[1]
+    shares = np.where(whole > 0.0, sizes[0], 0.5) / np.where(whole > 0.0, whole, 1.0)
+    return np.asarray(np.clip(shares, 0.02, 0.98))
 
-    Lane i goes up as lane i and down as lane i + lanes.
+
+def _both_ways(program: Program, state: Lanes, aim: FloatArray, refresh: int) -> tuple[_Trail, int]:
+    """Walk from the middle to both ends, with fresh inverses every ``refresh`` rounds.
+
+    Lane i goes up as lane i and down as lane i + lanes; half of ``aim`` leads to the end, shape [2 lanes, rows].
     """
     count = len(state.index)
     work = state.take(np.tile(np.arange(count), 2))
-    aim = np.concatenate([change, -change])[:, :, None]
     rows = aim.shape[1]
-    toward = work.table[:, :, :rows] @ aim
-    work.vectors = np.concatenate([work.vectors, aim], axis=2)
+    toward = work.table[:, :, :rows] @ aim[:, :, None]
+    work.vectors = np.concatenate([work.vectors, aim[:, :, None]], axis=2)
     work.table = np.concatenate([work.table, toward], axis=2)
     trail = _Trail([], [], [], [])
     ids, travelled = np.arange(2 * count), np.zeros(2 * count)
@@ -202,38 +223,37 @@ def _certify_end(program: Program, work: Lanes, ended: IntArray) -> None:
     certify(program, part)
 
 
-def _paths(
-    program: Program, block: IntArray, change: FloatArray, trail: _Trail, tolerance: float, pivots: int
-) -> list[Path]:
+def _paths(program: Program, block: IntArray, line: _Line, trail: _Trail, pivots: int) -> list[Path]:
     """Sort the trail by lane and t, drop empty stretches, join those of equal slope."""
-    rows, count = change.shape[1], len(block)
+    rows, count = line.change.shape[1], len(block)
     ids, bases = np.concatenate(trail.lanes), np.concatenate(trail.bases)
     spans, tables = np.concatenate(trail.spans), np.concatenate(trail.tables)
     down = ids >= count
     levels = tables[:, None, :rows, rows] + spans[:, :, None] * tables[:, None, :rows, rows + 1]
-    spans = 0.5 + np.where(down, -1.0, 1.0)[:, None] * spans
-    spans[down], levels[down] = spans[down, ::-1], levels[down, ::-1]
     lanes = ids % count
+    middle = line.middle[lanes][:, None]
+    spans = middle + 2.0 * spans * np.where(down[:, None], -middle, 1.0 - middle)
+    spans[down], levels[down] = spans[down, ::-1], levels[down, ::-1]
     order = np.lexsort((spans[:, 0], lanes))
     order = order[(spans[:, 1] - spans[:, 0] > _SHORT)[order]]
     lanes, spans, levels = lanes[order], spans[order], levels[order]
     bases, duals = program.plain(bases[order]), tables[order, rows, :rows]
-    slopes = np.einsum("ki,ki->k", duals, change[lanes])
+    slopes = np.einsum("ki,ki->k", duals, line.change[lanes])
     scales = program.scales[block]
     new = np.ones(len(lanes), dtype=np.bool_)
-    new[1:] = (np.diff(lanes) > 0) | (np.abs(np.diff(slopes)) > tolerance * scales[lanes[1:]])
+    new[1:] = (np.diff(lanes) > 0) | (np.abs(np.diff(slopes)) > line.tolerance[lanes[1:]])
     heads = np.flatnonzero(new)
     tails = np.append(heads[1:], len(lanes)) - 1
     levels = np.where(program.is_free[bases][:, None, :], levels, np.maximum(levels, 0.0))
     levels *= scales[lanes][:, None, None] / program.sizes_of(bases)[:, None, :]
     edges = np.searchsorted(lanes[heads], np.arange(len(block) + 1))
-    middle = program.rhs[block] * scales[:, None]
+    origin = program.rhs[block] * scales[:, None] - line.middle[:, None] * line.change
     paths = []
     for lane, (low, high) in enumerate(pairwise(edges.tolist())):
         h, t = heads[low:high], tails[low:high]
         positions = np.append(spans[h, 0], 1.0)
         positions[0] = 0.0
-        at = middle[lane] + (positions[:, None] - 0.5) * change[lane]
+        at = origin[lane] + positions[:, None] * line.change[lane]
         owner = np.append(h, t[-1])
         paths.append(
             Path(
