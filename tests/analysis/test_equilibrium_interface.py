@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -166,6 +167,27 @@ def test_a_metastable_reactant_shows_in_the_total_but_not_in_the_mutual_energy()
     change = float(LIBRARY.phase("rutile").gibbs(900.0) - LIBRARY.phase("anatase").gibbs(900.0))
     assert reaction.kinks[-1].dG_J_per_mol == pytest.approx(change, abs=1e-3)
     assert reaction.kinks[-1].dG_mutual_J_per_mol == pytest.approx(0.0, abs=1e-9)
+
+
+def test_errors_that_phases_share_cancel_in_the_uncertainty() -> None:
+    apart = react("Li2O", "TiO2", 600.0).kinks[1]
+    shared = [
+        replace(p, errors={"one source": (1000.0 * p.atoms, 0.0)}) if p.state == "s" else p
+        for p in LIBRARY.phases
+    ]
+    together = react("Li2O", "TiO2", 600.0, PhaseLibrary(shared)).kinks[1]
+    # errors proportional to atoms cancel in a reaction of solids alone
+    assert together.mole == pytest.approx(apart.mole)
+    assert apart.uncertainty_J_per_mol > 10.0
+    assert together.uncertainty_J_per_mol == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_reactant_of_the_same_name_and_another_energy_is_taken_as_given() -> None:
+    anatase = replace(LIBRARY.phase("anatase"), function=LIBRARY.phase("Al2O3").function)
+    reaction = interface_reaction(anatase, "Li3PO4", library=LIBRARY, temperature_K=900.0, pressures_bar=AIR)
+    given = float(anatase.gibbs(900.0))
+    column = reaction.problem.library.names.index(anatase.name)
+    assert reaction.problem.costs[column] == pytest.approx(given)
 
 
 def test_identical_reactants_have_nothing_to_react() -> None:

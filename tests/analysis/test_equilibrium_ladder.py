@@ -90,6 +90,34 @@ def test_carbon_dioxide_lowers_saturation() -> None:
     assert json.loads(json.dumps(curve.to_dict()))["steps"]
 
 
+def test_lithium_oxide_given_off_joins_the_same_staircase(curve: TitrationCurve) -> None:
+    both = titration_curve("latp", library=LIBRARY, temperature_K=973.15, pressures_bar=AIR, release=True)
+    # all lithium can leave: L - 0.65 Li2O -> 1.35 TiP2O7 + 0.35 TiO2 + 0.3 AlPO4
+    assert both.steps[0].li2o_from == pytest.approx(-0.65)
+    assert dict(both.steps[0].products_from) == pytest.approx(
+        {"TiP2O7": 1.35, "TiO2_rutile": 0.35, "AlPO4": 0.3}
+    )
+    mu = [step.mu_J_per_mol for step in both.steps]
+    assert mu == sorted(mu)
+    taken = [step for step in both.steps if step.li2o_from >= -1e-12]
+    assert len(taken) == len(curve.steps)
+    for ours, theirs in zip(taken, curve.steps, strict=True):
+        assert ours.li2o_to == pytest.approx(theirs.li2o_to, abs=1e-9)
+        assert ours.mu_J_per_mol == pytest.approx(theirs.mu_J_per_mol, abs=1e-6)
+
+
+def test_a_layered_oxide_gives_off_lithium_oxide_and_oxygen() -> None:
+    # LiCoO2 - 1/2 Li2O -> 1/3 Co3O4 + 1/12 O2
+    curve = titration_curve("LiCoO2", library=LIBRARY, temperature_K=973.15, pressures_bar=AIR, release=True)
+    step = next(s for s in curve.steps if s.li2o_to == pytest.approx(0.0, abs=1e-12))
+    assert dict(step.products_from) == pytest.approx({"Co3O4": 1 / 3, "O2(g)": 1 / 12})
+
+
+def test_a_solid_without_lithium_has_none_to_give() -> None:
+    curve = titration_curve("TiO2", library=LIBRARY, temperature_K=900.0, pressures_bar=AIR, release=True)
+    assert curve.steps[0].li2o_from == 0.0
+
+
 # kJ/mol Li2O relative to Li2O(s), evaluated by hand from the same assessments at 450, 600, 700 and 800 C; tolerance:
 # 1 kJ/mol rounding for LiOH; 6 for Li2CO3, whose melt (above 732 C) was taken as solid there
 BY_HAND = {
