@@ -61,6 +61,9 @@ Energies = Annotated[
     str, typer.Option(help="Sources of energies, best first: measured, user, chgnet, pmmcs, mp, assumed.")
 ]
 Exclude = Annotated[str, typer.Option(help="Phases that must not form, names with commas.")]
+ByPymatgen = Annotated[
+    bool, typer.Option("--pymatgen", help="Let pymatgen's plotter draw it (closed systems only).")
+]
 Solid = Annotated[str, typer.Argument(help="Formula, phase name or alias.", show_default=False)]
 Reactant = Annotated[str, typer.Argument(help="Formula, phase name or alias.", show_default=False)]
 Solutions = Annotated[
@@ -75,6 +78,7 @@ def ternary(
     temperature: Temperature = 700.0,
     atmosphere: Atmosphere = "O2=0.21",
     basis: Annotated[SectionBasis, typer.Option(help="What the fractions count.")] = SectionBasis.mole,
+    by_pymatgen: ByPymatgen = False,
     energies: Energies = DEFAULT_SOURCES,
     exclude: Exclude = "",
     out: Out = None,
@@ -83,7 +87,7 @@ def ternary(
 
     Example: cosinter plot ternary Li2O-TiO2-P2O5 --temperature 700 --out ternary.png --out ternary.html
     """
-    _section(system, 3, temperature, atmosphere, basis, energies, exclude, out)
+    _section(system, 3, temperature, atmosphere, basis, by_pymatgen, energies, exclude, out)
 
 
 @app.command()
@@ -92,6 +96,7 @@ def quaternary(
     temperature: Temperature = 700.0,
     atmosphere: Atmosphere = "O2=0.21",
     basis: Annotated[SectionBasis, typer.Option(help="What the fractions count.")] = SectionBasis.mole,
+    by_pymatgen: ByPymatgen = False,
     energies: Energies = DEFAULT_SOURCES,
     exclude: Exclude = "",
     out: Out = None,
@@ -100,21 +105,24 @@ def quaternary(
 
     Example: cosinter plot quaternary Li2O-TiO2-P2O5-Al2O3 --atmosphere closed --out tetrahedron.html
     """
-    _section(system, 4, temperature, atmosphere, basis, energies, exclude, out)
+    _section(system, 4, temperature, atmosphere, basis, by_pymatgen, energies, exclude, out)
 
 
 def _section(
-    system: str, count: int, temperature: float, atmosphere: str, basis: SectionBasis, energies: str, exclude: str,
+    system: str, count: int, temperature: float, atmosphere: str, basis: SectionBasis, by_pymatgen: bool,
+    energies: str, exclude: str,
     out: list[Path] | None,
 ) -> None:  # fmt: skip
     from cosinter.analysis.equilibrium.components import split_system
     from cosinter.analysis.equilibrium.diagrams import phase_diagram
     from cosinter.workflows.diagrams import section_drawing
+    from cosinter.workflows.diagrams_pymatgen import pymatgen_drawing
 
     components = split_system(system, fewest=count, most=count)
     request = _Request(temperature, atmosphere, energies, exclude, out)
     diagram = phase_diagram(components, **request.options)
-    request.write(section_drawing(diagram, basis=basis.value), diagram.warnings)
+    drawing = pymatgen_drawing(diagram) if by_pymatgen else section_drawing(diagram, basis=basis.value)
+    request.write(drawing, diagram.warnings)
 
 
 @app.command()
@@ -229,7 +237,7 @@ def line(
     temperature: Temperature = 700.0,
     atmosphere: Atmosphere = "O2=0.21",
     ratio_basis: Annotated[MixingBasis, typer.Option(help="What the ratio counts.")] = MixingBasis.mass,
-    solutions: Solutions = False,
+    solutions: Solutions = True,
     energies: Energies = DEFAULT_SOURCES,
     exclude: Exclude = "",
     out: Out = None,

@@ -287,3 +287,20 @@ def test_colours_follow_the_scale() -> None:
         "#ffffff",
         "#ffffff",
     ]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+def test_pymatgen_draws_closed_systems_and_says_what_it_cannot(library, ternary) -> None:
+    from cosinter.workflows.diagrams_pymatgen import pymatgen_drawing
+
+    closed = phase_diagram(("Li2O", "TiO2", "P2O5"), library=library, temperature_K=973.15, pressures_bar={})
+    drawing = pymatgen_drawing(closed)
+    assert drawing.content("png").startswith(b"\x89PNG")
+    assert drawing.plotly()["data"]
+    with pytest.raises(InputError, match="closed systems"):
+        pymatgen_drawing(ternary)
+
+
+def test_a_solution_keeps_its_name_and_is_one_product() -> None:
+    assert family("olivine", "LiNi0.8Co0.1Mn0.1PO4", grouped=True) == "olivine"
+    assert family("layered oxide", "Li0.45Ni1.26O2", grouped=True) == "layered oxide"
