@@ -159,7 +159,8 @@ def test_a_sample_is_a_phase_with_the_energy_of_the_model(name: str) -> None:
         assert phase.composition.get(element, 0.0) == pytest.approx(amount, abs=1e-10)
     again = pickle.loads(pickle.dumps(phase))
     assert (again.name, again.amounts) == (phase.name, phase.amounts)
-    assert phase.energy_source == "assumed" and phase.source
+    assert phase.energy_source == "assumed"
+    assert phase.source
 
 
 def test_mixing_error_is_shared_and_vanishes_at_the_corners() -> None:
@@ -219,7 +220,8 @@ def test_lowest_point_below_a_critical_point_is_global() -> None:
     brute = (planes @ x.T + solution.mixing(x, temperature)).min(axis=1)
     np.testing.assert_allclose(found.values, brute, atol=0.2)
     assert np.all(found.bounds <= brute + 1e-9)
-    assert found.amounts[0, 0] > 0.9 and found.amounts[1, 1] > 0.9
+    assert found.amounts[0, 0] > 0.9
+    assert found.amounts[1, 1] > 0.9
 
 
 def test_formulas_round_and_keep_their_order() -> None:

@@ -22,6 +22,16 @@ def test_ideal_eutectic_lies_in_the_bracket_of_the_fusion_data() -> None:
     assert 0.109 <= fraction <= 0.119
 
 
+def test_heat_capacities_of_fusion_move_the_eutectic_by_less_than_two_kelvin() -> None:
+    plain, full = MELT.eutectic(), salt_melt(load_library()).eutectic()
+    assert 438.0 <= full[0] - 273.15 <= 446.0
+    assert abs(full[0] - plain[0]) < 2.0
+    assert full[1] == pytest.approx(plain[1], abs=0.01)
+    melt = salt_melt(load_library())
+    grid = np.asarray([744.2, 744.4])
+    np.testing.assert_allclose(melt.liquid_fraction(grid, 0.0), [0.0, 1.0])
+
+
 def test_attraction_in_the_melt_lowers_the_eutectic() -> None:
     pulled = SaltMelt(744.3, 20880.0, 1005.15, 44800.0, interaction_J=-3000.0)
     assert pulled.eutectic()[0] < MELT.eutectic()[0]
