@@ -42,7 +42,8 @@ from cosinter.workflows.user_data import snapshots_folder
 MAX_ELEMENTS = 12
 #: Characters of one list of sub-systems; the server refuses addresses of about 8,000.
 LIST_LENGTH = 3000
-ATTEMPTS = 6
+#: Attempts at one request, and at the first of all: without a network nobody wants to wait for six.
+ATTEMPTS, FIRST_ATTEMPTS = 6, 2
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 120.0
 #: A server that asks for a longer pause is left alone; the next call of the command goes on.
 PATIENCE_S = 900.0
@@ -140,7 +141,7 @@ class _Fetch:
     report: Report
     sleep: Callable[[float], None]
 
-    def patiently(self, ask: Callable[[], Any]) -> Any:
+    def patiently(self, ask: Callable[[], Any], *, attempts: int = ATTEMPTS) -> Any:
         """Call ``ask`` again, after growing pauses or those the server asks for, while failures may pass.
 
         Raises
@@ -148,12 +149,12 @@ class _Fetch:
         FetchError
             It failed too often, or the server asks for too long a pause.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, attempts + 1):
             try:
                 return ask()
             except TransientError as error:
                 pause = max(error.wait_s, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (attempt - 1)))
-                if attempt == ATTEMPTS or pause > PATIENCE_S:
+                if attempt == attempts or pause > PATIENCE_S:
                     tried = (
                         f"asks for a pause of {pause:.0f} s"
                         if pause > PATIENCE_S
@@ -192,7 +193,7 @@ class _Fetch:
         """
         lists = tuple(batches(subsystems(elements), length=LIST_LENGTH))
         for _ in range(2):
-            version = self.patiently(self.source.database_version)
+            version = self.patiently(self.source.database_version, attempts=FIRST_ATTEMPTS)
             plan = {"elements": elements, "functional": FUNCTIONAL, "endpoint": self.source.endpoint}
             self.parts.begin({**plan, "database_version": version})
             records: list[dict[str, Any]] = []
@@ -205,6 +206,20 @@ class _Fetch:
             self.parts.discard()
             self.report(f"the database changed from {version} to {after} meanwhile; beginning anew")
         raise FetchError("the database changed twice during the fetch; try again later")
+
+    def usable(self, records: list[dict[str, Any]], elements: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Check the set as :func:`_usable` does; parts of an unusable set are not kept.
+
+        Raises
+        ------
+        FetchError
+            The set is unusable.
+        """
+        try:
+            return _usable(records, elements, self.report)
+        except FetchError:
+            self.parts.discard()
+            raise
 
 
 def _usable(records: list[dict[str, Any]], elements: tuple[str, ...], report: Report) -> list[dict[str, Any]]:
@@ -265,13 +280,10 @@ def fetch(
     options = {} if timeout_s is None else {"timeout_s": timeout_s}
     source = MaterialsProject(find_key(), find_endpoint(), **options)
     parts = _Parts(snapshots_folder() / ".fetching" / name)
+    run = _Fetch(source, parts, report, sleep)
     try:
-        version, records = _Fetch(source, parts, report, sleep).fetch_all(chosen)
-        try:
-            records = _usable(records, chosen, report)
-        except FetchError:
-            parts.discard()
-            raise
+        version, records = run.fetch_all(chosen)
+        records = run.usable(records, chosen)
         manifest = freeze(
             records,
             name=name,

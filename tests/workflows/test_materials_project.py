@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -187,6 +190,31 @@ def test_a_cut_off_fetch_goes_on_where_it_stopped(service: Service, monkeypatch:
     Clock().run()
     second = [tuple(request) for request in service.requests]
     assert not set(first[:2]) & set(second)
+    assert read_manifest("mp").count == 5
+
+
+@pytest.mark.slow
+def test_a_killed_fetch_goes_on_where_it_stopped(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.bad_days = ["fine", "fine", *["slow"] * 20]
+    code = (
+        "from cosinter.workflows import materials_project as m\n"
+        "m.LIST_LENGTH = 20\n"
+        f"m.fetch({SMALL!r}, name='mp')\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 60.0
+    while len(service.requests) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    first = [tuple(request) for request in service.requests]
+    assert len(first) == 3
+    assert not list(snapshots_folder().glob("mp/*"))
+    service.bad_days.clear()
+    service.requests.clear()
+    monkeypatch.setattr(materials_project, "LIST_LENGTH", 20)
+    Clock().run()
+    assert not set(first[:2]) & {tuple(request) for request in service.requests}
     assert read_manifest("mp").count == 5
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -305,3 +307,25 @@ def test_commands(home: Path) -> None:
     run = CliRunner().invoke(cli_data.app, ["verify", "mine"])
     assert "mine: whole; 1 phases" in run.stdout
     assert "2 entries make no phase: an element" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("fetch", "--elements", "Li,Xx"), 2, "'Xx' is not a chemical element"),
+        (("import", "none.json", "--name", "x"), 2, "cannot read none.json"),
+        (("verify", "broken"), 1, "manifest of snapshot 'broken' is damaged"),
+    ],
+)
+def test_exit_codes(arguments: tuple[str, ...], code: int, words: str) -> None:
+    folder = snapshots_folder() / "broken"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    main = "from cosinter.workflows.cli import main; main()"
+    run = subprocess.run(
+        [sys.executable, "-c", main, "data", *arguments], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == code
+    assert words in run.stderr
+    assert "Traceback" not in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
