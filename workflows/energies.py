@@ -158,7 +158,8 @@ def run_energies(
         energy_plan(calculator, crystals, entropies=entropies), folder, workers=workers, watch=watch
     )
     failed = {failure.stage: failure.message for failure in outcome.failures}
-    everything = finished(folder, energy_plan(calculator, crystal_names(), entropies=True))
+    present = [name for name in crystal_names() if (folder / "stages" / f"energy-{name}").is_dir()]
+    everything = finished(folder, energy_plan(calculator, present, entropies=True))
     energies = [CrystalEnergy.from_dict(data) for data in everything["energy"].values()]
     if not energies:
         reasons = "; ".join(dict.fromkeys(failed.values())) or "the run was interrupted"

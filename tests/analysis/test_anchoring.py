@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -225,6 +226,22 @@ def test_the_shipped_enthalpies_are_those_of_the_present_library(calculator: str
     for crystal, row in table.content["enthalpies"].items():
         value = table_enthalpy(table, crystal, phases).value_J_per_mol / KILO
         assert value == pytest.approx(row["H298"], abs=0.1), crystal
+
+
+def test_the_documentation_shows_the_errors_of_the_tables() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "energy-potentials.md").read_text(encoding="utf-8")
+    other = {row["phase"]: row for row in load_energy_table("pmmcs").content["comparison"]}
+    for row in load_energy_table("chgnet").content["comparison"]:
+        name = row["phase"] if row["counts"] else f"({row['phase']})"
+        error, pmmcs = (
+            f"| {row['error']:+.1f} | {row['error_per_mole_of_atoms']:+.2f} |",
+            other.get(row["phase"]),
+        )
+        line = next(line for line in page.splitlines() if line.startswith(f"| {name} | "))
+        assert error in line
+        assert pmmcs is None or line.endswith(f"| {pmmcs['error']:+.1f} |")
+    for name in ("LTP", "LiNiO2", "LiCoO2", "LiAl5O8", "Co2TiO4"):
+        assert f"| {name} | {load_energy_table('chgnet').content['enthalpies'][name]['H298']:.1f} ±" in page
 
 
 def test_pmmcs_is_qualitative_and_its_error_shows_why() -> None:

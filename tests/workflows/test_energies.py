@@ -124,12 +124,26 @@ def test_the_command_shows_the_shipped_table(tmp_path: Path) -> None:
     assert "not a number" not in answer.stdout
 
 
-def test_the_command_runs(folder: Path) -> None:
+@pytest.mark.slow
+def test_the_command_tells_what_it_could_not_do(folder: Path) -> None:
     answer = cosinter("energies", "--calculator", "pmmcs", "--phases", "Li2O,LiOH", "--out", str(folder))
     assert answer.returncode == 1
     assert "LiOH" in answer.stderr
     assert "qualitative" in answer.stdout
-    unknown = cosinter("energies", "--calculator", "pmmcs", "--phases", "unobtainium", "--out", str(folder))
-    assert unknown.returncode == 2
-    assert "unobtainium" in unknown.stderr
-    assert "--calculator" in cosinter("energies", "--help").stdout
+
+
+MISTAKES = {
+    "crystal": (("--calculator", "pmmcs", "--phases", "unobtainium"), 2, "unobtainium"),
+    "nothing": (("--calculator", "pmmcs", "--phases", " , "), 2, "no crystal"),
+    "calculator": (("--calculator", "foo"), 2, "foo"),
+    "no table": (("--calculator", "mine:X", "--show"), 2, "mine:X"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_sentence(name: str, tmp_path: Path) -> None:
+    arguments, code, part = MISTAKES[name]
+    answer = cosinter("energies", *arguments, "--out", str(tmp_path / "out"))
+    assert answer.returncode == code
+    assert part in answer.stderr
+    assert answer.stderr.count("\n") == 1
