@@ -256,6 +256,7 @@ def _plotly_marks(scene: Scene) -> list[dict[str, Any]]:
             "y": [mark.y for mark in scene.marks], "showlegend": False, "hoverinfo": "text",
             "text": [escaped(mark.label) for mark in scene.marks],
             "marker": {
+                "opacity": 1.0,
                 "size": [1.4 * mark.size for mark in scene.marks],
                 "color": [PAPER if mark.hollow else mark.colour for mark in scene.marks],
                 "line": {"color": [mark.colour for mark in scene.marks], "width": 1.4},
