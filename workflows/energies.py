@@ -57,14 +57,17 @@ def wanted_crystals(names: Sequence[str]) -> tuple[str, ...]:
         Neither a crystal nor a phase with one.
     """
     from cosinter.analysis.thermochemistry.energy_tables import rules
-    from cosinter.structures.crystals import crystal, crystal_names, resolve
+    from cosinter.analysis.thermochemistry.formulas import parse_formula
+    from cosinter.data.tables import load_table
+    from cosinter.structures.crystals import crystal_names, resolve
 
+    table = load_table("crystals")["crystals"]
     asked = [resolve(name) for name in filter(None, (part.strip() for part in names))]
     if not asked:
         raise InputError("no crystal is named; give names such as LTP,LiTiOPO4")
 
     def elements(name: str) -> set[str]:
-        return {element.symbol for element in crystal(name).structure.composition.element_composition}
+        return set(parse_formula(table[name]["formula"]))
 
     allowed = {"Li", "O"}.union(*map(elements, asked))
     couples = {"Mn", "Co", "O"} if allowed & {"Ni", "Co", "Mn"} else set()
