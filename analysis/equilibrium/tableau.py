@@ -263,7 +263,7 @@ class Lanes:
         self.table[:, rows] = (self.basic_costs()[:, None, :] @ self.table[:, :rows])[:, 0]
 
     def refresh(self) -> None:
-        """Invert the bases afresh and recompute levels and duals.
+        """Invert the bases afresh; recompute levels, with one step of iterative refinement, and duals.
 
         Raises
         ------
@@ -278,7 +278,9 @@ class Lanes:
             raise ConvergenceError("a basis of the linear program became singular") from error
         self.table = np.empty((len(columns), rows + 1, rows + self.vectors.shape[2]))
         self.table[:, :rows, :rows] = inverse
-        self.table[:, :rows, rows:] = inverse @ self.vectors
+        levels = inverse @ self.vectors
+        levels += inverse @ (self.vectors - columns.transpose(0, 2, 1) @ levels)
+        self.table[:, :rows, rows:] = levels
         self.price(self.costs, self.penalty)
 
     def reduced(self) -> FloatArray:
