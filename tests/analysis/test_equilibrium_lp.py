@@ -211,3 +211,15 @@ def test_foreign_potential_is_refused() -> None:
     result = equilibrium(LIBRARY, "CoO", temperature_K=900.0, pressures_bar=AIR)
     with pytest.raises(InputError, match="element Li"):
         result.mu("Li2O")
+
+
+def test_a_phase_without_a_number_is_named_and_never_an_answer() -> None:
+    broken = LIBRARY.with_phases(constant_phase("CoO", float("nan"), "broken"))
+    with pytest.raises(InputError, match="broken is not a number"):
+        equilibrium(broken, "CoO", temperature_K=900.0, pressures_bar=AIR)
+
+
+def test_an_element_without_amount_takes_no_part() -> None:
+    result = equilibrium(LIBRARY, {"Co": 1.0, "O": 1.0, "Ti": 0.0}, temperature_K=900.0, pressures_bar=AIR)
+    assert set(result.element_potentials) == {"Co", "O"}
+    assert result.unique
