@@ -48,7 +48,10 @@ def react(
     energies: Annotated[
         str, typer.Option(help="Sources of energies, best first: measured, user, chgnet, pmmcs, mp, assumed.")
     ] = "measured,chgnet,assumed",
-    exclude: Annotated[str, typer.Option(help="Phases that must not form, names with commas.")] = "",
+    solutions: Annotated[
+        bool, typer.Option("--solutions/--no-solutions", help="Let solid solutions and the salt melt form.")
+    ] = True,
+    exclude: Annotated[str, typer.Option(help="Phases or solutions that must not form, with commas.")] = "",
     onset: Annotated[
         float | None,
         typer.Option(metavar="MEV", help="Find the temperature where |dG| passes this many meV/atom."),
@@ -81,6 +84,7 @@ def react(
         at=at,
         basis=ratio_basis.value,
         exclude=split_list(exclude),
+        solutions=solutions,
         samples=uncertainty,
         seed=seed,
         onset_meV_per_atom=onset,

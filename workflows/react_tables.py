@@ -10,8 +10,11 @@ from cosinter.workflows.react_options import describe_atmosphere
 #: Products less probable than this are not printed.
 LEAST_PROBABILITY = 0.05
 MOST_TIES = 6
+#: A line with more kinks than this is shown by the kinks where its products change.
+MOST_KINKS = 18
 _BASES = ("mole", "mass", "volume")
 _NARROWEST = 20
+_APART = 0.003
 
 
 class Listing:
@@ -105,7 +108,8 @@ def _print_line(console: Any, content: Mapping[str, Any]) -> None:
         "products (mol)",
     )
     strongest = min(content["kinks"], key=lambda kink: kink["dG"]["meV_per_atom"])
-    rows = [(kink, "bold" if kink is strongest else "") for kink in content["kinks"]]
+    kinks = _telling(content["kinks"], strongest)
+    rows = [(kink, "bold" if kink is strongest else "") for kink in kinks]
     rows += [(content["point"], "cyan")] if "point" in content else []
     for row, style in rows:
         shares = [row["fraction"][basis] for basis in _BASES]
@@ -117,11 +121,30 @@ def _print_line(console: Any, content: Mapping[str, Any]) -> None:
         ]
         listing.add(cells, _products(row["products"]), style)
     listing.print(console)
+    if len(kinks) < len(content["kinks"]):
+        _legend(
+            console, f"{len(kinks)} of {len(content['kinks'])} ratios: where products change; all in --json"
+        )
     asked = "; cyan: the ratio asked for" if "point" in content else ""
     _legend(
         console, f"bold: lowest dG per atom{asked}; ±: one standard uncertainty; gases with - are taken up"
     )
     _print_ties(console, content["ties"], content.get("point", strongest)["fraction"]["mole"])
+
+
+def _telling(kinks: Sequence[Mapping[str, Any]], strongest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """All kinks of a short line; of a long one (solutions) the ends, the strongest, and where products change."""
+    if len(kinks) <= MOST_KINKS:
+        return list(kinks)
+    found: list[Mapping[str, Any]] = [kinks[0]]
+    before: set[str] = set()
+    for kink in kinks[1:-1]:
+        products = {product["phase"] for product in kink["products"]}
+        apart = kink["fraction"]["mole"] - found[-1]["fraction"]["mole"] > _APART
+        if kink is strongest or (products != before and apart):
+            found.append(kink)
+        before = products if apart or kink is strongest else before
+    return [*found, kinks[-1]]
 
 
 def _print_ties(console: Any, ties: Iterable[Mapping[str, Any]], mole: float) -> None:

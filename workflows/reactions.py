@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from scipy.constants import zero_Celsius
 
 if TYPE_CHECKING:
-    from cosinter.analysis.equilibrium.interface import InterfaceReaction
+    from cosinter.analysis.equilibrium.interface import InterfaceReaction, Kink
     from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+    from cosinter.analysis.thermochemistry.solution_models import Solution
 
 #: Called with what is being done, steps done and all steps.
 Tell = Callable[[str, int, int], None]
+#: Samples of the onset at most: each is bisected in temperature.
+ONSET_SAMPLES = 200
 Basis = Literal["mole", "mass", "volume"]
 
 
@@ -27,7 +30,8 @@ class ReactionRequest:
     temperatures_C : one or more
     pressures_bar : open gases
     at, basis : one ratio that is also wanted: fraction of ``first`` by mole, mass or volume
-    exclude : names of phases that must not form
+    exclude : names of phases or solutions that must not form
+    solutions : let solid solutions and the salt melt form
     samples, seed : Monte Carlo over the errors of the phases; none if 0
     onset_meV_per_atom : threshold whose temperature is wanted, if any
     titrate : also titrate both reactants with Li2O
@@ -40,6 +44,7 @@ class ReactionRequest:
     at: float | None = None
     basis: Basis = "mole"
     exclude: tuple[str, ...] = ()
+    solutions: bool = True
     samples: int = 0
     seed: int = 0
     onset_meV_per_atom: float | None = None
@@ -48,6 +53,34 @@ class ReactionRequest:
 
 def _silent(_what: str, _done: int, _total: int) -> None:
     """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What every part of an answer is computed with."""
+
+    request: ReactionRequest
+    library: PhaseLibrary
+    solutions: tuple[Solution, ...]
+    exclude: tuple[str, ...]
+    tell: Tell
+
+    def common(self) -> dict[str, Any]:
+        """Keywords that all functions take."""
+        return {
+            "library": self.library,
+            "pressures_bar": self.request.pressures_bar,
+            "exclude": self.exclude,
+        }
+
+
+def _setting(request: ReactionRequest, library: PhaseLibrary, tell: Tell) -> _Setting:
+    from cosinter.analysis.thermochemistry.solution_tables import standard_solutions
+
+    every = standard_solutions(library) if request.solutions else ()
+    kept = tuple(solution for solution in every if solution.name not in request.exclude)
+    names = {solution.name for solution in every}
+    return _Setting(request, library, kept, tuple(n for n in request.exclude if n not in names), tell)
 
 
 def reaction_content(
@@ -65,11 +98,12 @@ def reaction_content(
     ConvergenceError
         The solver gave up.
     """
+    setting = _setting(request, library, tell)
     lines = []
     for number, temperature in enumerate(request.temperatures_C):
         tell(f"{temperature:g} °C", number, len(request.temperatures_C))
-        lines.append(_line(request, library, temperature, tell))
-    onset = _onset(request, library, tell)
+        lines.append(_line(setting, temperature))
+    onset = {} if request.onset_meV_per_atom is None else {"onset": _onset(setting, lines[0])}
     if len(lines) == 1:
         return lines[0] | onset
     return {
@@ -81,79 +115,65 @@ def reaction_content(
     }
 
 
-def _line(
-    request: ReactionRequest, library: PhaseLibrary, temperature_C: float, tell: Tell
-) -> dict[str, Any]:
+def _line(setting: _Setting, temperature_C: float) -> dict[str, Any]:
     from cosinter.analysis.equilibrium.interface import interface_reaction
     from cosinter.analysis.equilibrium.ties import find_ties
 
+    request = setting.request
     reaction = interface_reaction(
         request.first,
         request.second,
-        library=library,
         temperature_K=temperature_C + zero_Celsius,
-        pressures_bar=request.pressures_bar,
-        exclude=request.exclude,
+        solutions=setting.solutions,
+        **setting.common(),
     )
     point = None if request.at is None else reaction.at(request.at, request.basis)
     kinks = (*reaction.kinks, *([] if point is None else [point]))
-    ties = [tie.to_dict() for tie in find_ties(reaction, kinks)]
     content = reaction.to_dict(at=request.at, basis=request.basis)
     content["temperature_C"] = temperature_C
-    content["ties"] = ties
+    content["solutions"] = [solution.name for solution in setting.solutions]
+    content["ties"] = [tie.to_dict() for tie in find_ties(reaction, kinks)]
     if request.samples:
-        content["uncertainty"] = _samples(request, reaction, library, tell)
+        content["uncertainty"] = _samples(setting, reaction, point)
     if request.titrate:
-        content["titration"] = _titrations(request, library, temperature_C, tell)
+        content["titration"] = _titrations(setting, temperature_C)
     content["phases"] = _provenance(reaction, content)
     return content
 
 
-def _samples(
-    request: ReactionRequest, reaction: InterfaceReaction, library: PhaseLibrary, tell: Tell
-) -> dict[str, Any]:
+def _samples(setting: _Setting, reaction: InterfaceReaction, point: Kink | None) -> dict[str, Any]:
     from cosinter.analysis.equilibrium.uncertainty import sample_line
 
     samples = sample_line(
         reaction.first,
         reaction.second,
-        library=library,
         temperature_K=reaction.problem.temperature_K,
-        pressures_bar=request.pressures_bar,
-        samples=request.samples,
-        seed=request.seed,
-        exclude=request.exclude,
-        progress=lambda done, total: tell("sampling the errors of the phases", done, total),
+        solutions=setting.solutions,
+        samples=setting.request.samples,
+        seed=setting.request.seed,
+        progress=lambda done, total: setting.tell("sampling the errors of the phases", done, total),
+        **setting.common(),
     )
-    point = [] if request.at is None else [reaction.at(request.at, request.basis).mole]
-    return samples.to_dict(point)
+    asked = [reaction.strongest, *([] if point is None else [point])]
+    return samples.to_dict([kink.mole for kink in asked])
 
 
-def _titrations(
-    request: ReactionRequest, library: PhaseLibrary, temperature_C: float, tell: Tell
-) -> list[dict[str, Any]]:
+def _titrations(setting: _Setting, temperature_C: float) -> list[dict[str, Any]]:
     from cosinter.analysis.equilibrium.titration import titration_curve
 
     curves = []
-    for number, solid in enumerate((request.first, request.second)):
-        tell(f"titrating {solid}", number, 2)
+    for number, solid in enumerate((setting.request.first, setting.request.second)):
+        setting.tell(f"titrating {solid}", number, 2)
         curve = titration_curve(
-            solid,
-            library=library,
-            temperature_K=temperature_C + zero_Celsius,
-            pressures_bar=request.pressures_bar,
-            exclude=request.exclude,
-            release=True,
+            solid, temperature_K=temperature_C + zero_Celsius, release=True, **setting.common()
         ).to_dict()
-        if request.samples:
-            _add_intervals(curve, request, solid, library, temperature_C)
+        if setting.request.samples:
+            _add_intervals(curve, setting, solid, temperature_C)
         curves.append(curve)
     return curves
 
 
-def _add_intervals(
-    curve: dict[str, Any], request: ReactionRequest, solid: str, library: PhaseLibrary, temperature_C: float
-) -> None:
+def _add_intervals(curve: dict[str, Any], setting: _Setting, solid: str, temperature_C: float) -> None:
     """Add the sampled potential in the middle of every step that takes Li2O up."""
     from cosinter.analysis.equilibrium.uncertainty import sample_line
 
@@ -163,12 +183,10 @@ def _add_intervals(
     samples = sample_line(
         solid,
         "Li2O",
-        library=library,
         temperature_K=temperature_C + zero_Celsius,
-        pressures_bar=request.pressures_bar,
-        samples=request.samples,
-        seed=request.seed,
-        exclude=request.exclude,
+        samples=setting.request.samples,
+        seed=setting.request.seed,
+        **setting.common(),
     )
     for step in steps:
         taken = 0.5 * (step["li2o_from"] + step["li2o_to"])
@@ -176,51 +194,45 @@ def _add_intervals(
         step["mu_interval_kJ_per_mol"] = mu and mu["above"]
 
 
-def _onset(request: ReactionRequest, library: PhaseLibrary, tell: Tell) -> dict[str, Any]:
-    if request.onset_meV_per_atom is None:
-        return {}
-    from cosinter.analysis.equilibrium.interface import interface_reaction
+def _onset(setting: _Setting, line: Mapping[str, Any]) -> dict[str, Any]:
+    """Onset of the strongest ratio, or of the ratio asked for, whose mole fraction ``line`` knows."""
     from cosinter.analysis.equilibrium.onset import onset_temperature
 
-    tell("searching the onset", 0, 1)
-    mole = None
-    if request.at is not None:
-        reaction = interface_reaction(
-            request.first,
-            request.second,
-            library=library,
-            temperature_K=request.temperatures_C[0] + zero_Celsius,
-            pressures_bar=request.pressures_bar,
-            exclude=request.exclude,
-        )
-        mole = reaction.at(request.at, request.basis).mole
+    request = setting.request
+    setting.tell("searching the onset", 0, 1)
+    mole = line["point"]["fraction"]["mole"] if "point" in line else None
     found = onset_temperature(
         request.first,
         request.second,
-        library=library,
-        pressures_bar=request.pressures_bar,
-        threshold_meV_per_atom=request.onset_meV_per_atom,
+        threshold_meV_per_atom=float(request.onset_meV_per_atom or 0.0),
         mole=mole,
-        exclude=request.exclude,
-        samples=request.samples,
+        solutions=setting.solutions,
+        samples=min(request.samples, ONSET_SAMPLES),
         seed=request.seed,
+        **setting.common(),
     )
-    return {"onset": found.to_dict() | {"mole": mole}}
+    return found.to_dict() | {"mole": mole}
 
 
 def _provenance(reaction: InterfaceReaction, content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Where the numbers of the reactants and of every product named in ``content`` come from."""
+    from cosinter.analysis.equilibrium.scan import product_names
+
     named = {product["phase"] for kink in content["kinks"] for product in kink["products"]}
+    named |= {product["phase"] for product in content.get("point", {}).get("products", ())}
     for tie in content["ties"]:
         named |= {product["phase"] for other in tie["alternatives"] for product in other["products"]}
-    phases = {phase.name: phase for phase in reaction.problem.library.phases if phase.name in named}
-    return {
-        phase.name: describe_phase(phase) for phase in (reaction.first, reaction.second, *phases.values())
-    }
+    listed, column = product_names(reaction.problem)
+    phases = {listed[i]: phase for i, phase in zip(column, reaction.problem.library.phases, strict=True)}
+    found = {phase.name: describe_phase(phase) for phase in (reaction.first, reaction.second)}
+    for name in sorted(named - set(found)):
+        solution = name.rstrip(" 0123456789") if name not in phases else name
+        found[name] = describe_phase(phases[solution])
+    return found
 
 
 def describe_phase(phase: Phase) -> dict[str, Any]:
-    """Say who gave the energy and the entropy of a phase, and how sure they are."""
+    """Say who gave the energy and the entropy of a phase, and how sure they are; of a solution, of one composition."""
     return {
         "formula": phase.formula,
         "energy_source": phase.energy_source,
@@ -243,11 +255,11 @@ def map_content(request: ReactionRequest, *, library: PhaseLibrary) -> dict[str,
     """
     from cosinter.analysis.equilibrium.product_map import product_map
 
+    setting = _setting(request, library, _silent)
     return product_map(
         request.first,
         request.second,
-        library=library,
         temperatures_K=[value + zero_Celsius for value in request.temperatures_C],
-        pressures_bar=request.pressures_bar,
-        exclude=request.exclude,
+        solutions=setting.solutions,
+        **setting.common(),
     ).to_dict()

@@ -27,7 +27,8 @@ from cosinter.analysis.equilibrium.simplex import Basis, Path
 from cosinter.analysis.thermochemistry.formulas import parse_formula
 from cosinter.analysis.thermochemistry.functions import REFERENCE_TEMPERATURE, FloatArray
 from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
-from cosinter.data.exceptions import InputError
+from cosinter.analysis.thermochemistry.solution_models import Solution
+from cosinter.data.exceptions import ConvergenceError, InputError
 
 METHOD = (
     "normal errors of H298 and S298 drawn separately, one draw per source of error shared by all phases that have it; "
@@ -36,6 +37,8 @@ METHOD = (
 MOST_SAMPLES = 100_000
 #: Samples walked between two reports of progress.
 _CHUNK = 125
+#: Share of the samples that must be solved.
+_LEAST_SOLVED = 0.98
 #: Kinks of two samples closer than this are one.
 _SAME_RATIO = 1e-6
 _PERCENTILES = {"p5": 5.0, "p50": 50.0, "p95": 95.0}
@@ -120,6 +123,7 @@ class LineSamples:
     li2o : G of Li2O(s) in each sample, J/mol, shape [samples]; None where the library has none
     nominal : the walked line of the best estimate
     seed : of the random numbers
+    failed : samples that were not solved, which count nowhere
     """
 
     lines: MixingLines
@@ -128,6 +132,7 @@ class LineSamples:
     li2o: FloatArray | None
     nominal: Path
     seed: int
+    failed: int = 0
 
     @property
     def samples(self) -> int:
@@ -188,13 +193,14 @@ class LineSamples:
         shares = counts / self.samples
         return [(float(x), float(share)) for x, share in zip(moles, shares, strict=True) if share > least]
 
-    def to_dict(self, moles: Iterable[float] = ()) -> dict[str, Any]:
-        """Summarise the samples: strongest kink, ratios (the nominal strongest kink, then ``moles``), kinks."""
+    def to_dict(self, moles: Sequence[float] = ()) -> dict[str, Any]:
+        """Summarise the samples: strongest kink, ratios ``moles`` (else that of the nominal strongest kink), kinks."""
         x, energy = self.strongest
-        ratios = dict.fromkeys([self.nominal_strongest, *moles])
+        ratios = dict.fromkeys(moles) or [self.nominal_strongest]
         return {
             "samples": self.samples,
             "seed": self.seed,
+            "failed": self.failed,
             "method": METHOD,
             "strongest": {
                 "mole": interval(x),
@@ -243,6 +249,7 @@ def sample_line(
     samples: int = 1000,
     seed: int = 0,
     exclude: Iterable[str] = (),
+    solutions: Iterable[Solution] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> LineSamples:
     """Walk the mixing line of two reactants for many draws of the errors of all phases.
@@ -253,6 +260,7 @@ def sample_line(
         :func:`cosinter.analysis.equilibrium.interface.interface_reaction`
     samples : 1 to 100 000; a probability p is known to sqrt(p (1 - p) / samples)
     seed : of the random numbers; the same seed and library give the same samples
+    solutions : solid solutions that may form, see :mod:`~cosinter.analysis.equilibrium.scan`
     progress : called with (samples done, all samples)
 
     Raises
@@ -273,20 +281,26 @@ def sample_line(
         temperatures_K=temperature_K,
         pressures_bar=pressures_bar,
         exclude=exclude,
+        solutions=solutions,
     )
+    nominal = lines.walk()[0]
     lithia = _lithia(library, temperature_K)
     columns = lines.problem.library.phases
     model = ErrorModel([*columns, *lines.reactants, *([lithia] if lithia else [])])
-    z, w = model.draw(samples, seed=seed)
-    errors = model.gibbs(z, w, temperature_K)
+    errors = model.gibbs(*model.draw(samples, seed=seed), temperature_K)
     count = len(columns)
+    paths = list(_walk(lines, lines.costs + errors[:, :count], lines.middle_basis(), progress))
+    good = np.array([path is not None for path in paths])
+    if good.mean() < _LEAST_SOLVED:
+        raise ConvergenceError(f"{np.sum(~good)} of {samples} sampled mixing lines were not solved")
     return LineSamples(
         lines=lines,
-        paths=tuple(_walk(lines, lines.costs + errors[:, :count], lines.middle_basis(), progress)),
-        gibbs=lines.gibbs + errors[:, count : count + 2],
-        li2o=float(lithia.gibbs(temperature_K)) + errors[:, -1] if lithia else None,
-        nominal=lines.walk()[0],
+        paths=tuple(path for path in paths if path is not None),
+        gibbs=(lines.gibbs + errors[:, count : count + 2])[good],
+        li2o=float(lithia.gibbs(temperature_K)) + errors[good, -1] if lithia else None,
+        nominal=nominal,
         seed=seed,
+        failed=int(np.sum(~good)),
     )
 
 
@@ -297,8 +311,20 @@ def _lithia(library: PhaseLibrary, temperature_K: float) -> Phase | None:
 
 def _walk(
     lines: MixingLines, costs: FloatArray, basis: Basis, progress: Callable[[int, int], None] | None
-) -> Iterator[Path]:
+) -> Iterator[Path | None]:
     for begin in range(0, len(costs), _CHUNK):
-        yield from lines.walk(costs[begin : begin + _CHUNK], basis)
+        block = costs[begin : begin + _CHUNK]
+        try:
+            yield from lines.walk(block, basis)
+        except (InputError, ConvergenceError):
+            yield from (_walk_alone(lines, row) for row in block)
         if progress is not None:
             progress(min(begin + _CHUNK, len(costs)), len(costs))
+
+
+def _walk_alone(lines: MixingLines, costs: FloatArray) -> Path | None:
+    """One sample from a cold start; None where round-off among nearly equal columns defeats the solver."""
+    try:
+        return lines.walk(costs[None, :])[0]
+    except (InputError, ConvergenceError):
+        return None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cosinter.analysis.equilibrium.interface import interface_reaction
-from cosinter.analysis.equilibrium.onset import TOLERANCE_K, onset_temperature
+from cosinter.analysis.equilibrium.onset import SAMPLE_TOLERANCE_K, TOLERANCE_K, onset_temperature
 from cosinter.analysis.thermochemistry.library import PhaseLibrary, load_library
 from cosinter.data.exceptions import InputError
 
@@ -86,7 +86,7 @@ def test_samples_without_errors_share_the_onset() -> None:
     found = onset_temperature(
         "LiCoO2", "TiO2", library=bare, pressures_bar=AIR, threshold_meV_per_atom=threshold, samples=10
     )
-    np.testing.assert_allclose(found.sampled_K, 800.0, atol=2.0 * TOLERANCE_K)
+    np.testing.assert_allclose(found.sampled_K, 800.0, atol=SAMPLE_TOLERANCE_K)
 
 
 def test_sampled_onsets_pass_the_threshold_of_their_sample() -> None:

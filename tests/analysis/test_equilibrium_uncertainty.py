@@ -129,7 +129,7 @@ REAL = sample_line(
 
 
 def test_a_real_line_is_summarised_without_nan() -> None:
-    content = json.loads(json.dumps(REAL.to_dict([0.5]), allow_nan=False))
+    content = json.loads(json.dumps(REAL.to_dict([REAL.nominal_strongest, 0.5]), allow_nan=False))
     assert content["samples"] == 300
     assert [ratio["mole"] for ratio in content["ratios"]] == [REAL.nominal_strongest, 0.5]
     for ratio in content["ratios"]:

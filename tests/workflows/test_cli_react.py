@@ -27,9 +27,10 @@ def react(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COSINTER_HOME", str(tmp_path / "none"))
 
-    def run(*arguments: str, columns: int = 80) -> Answer:
+    def run(*arguments: str, columns: int = 80, solutions: bool = False) -> Answer:
         monkeypatch.setenv("COLUMNS", str(columns))
-        monkeypatch.setattr("sys.argv", ["cosinter", "react", *arguments])
+        options = () if solutions else ("--no-solutions",)
+        monkeypatch.setattr("sys.argv", ["cosinter", "react", *arguments, *options])
         with pytest.raises(SystemExit) as end:
             main()
         streams = capsys.readouterr()
@@ -88,6 +89,16 @@ def test_everything_at_once_fits_80_columns(react: Callable[..., Answer]) -> Non
         assert part in answer.stdout
     assert "-0.0" not in answer.stdout
     assert "nan" not in answer.stdout.lower()
+
+
+def test_a_long_line_with_solutions_is_shown_where_products_change(react: Callable[..., Answer]) -> None:
+    answer = react("LiCoO2", "latp", solutions=True)
+    assert answer.code == 0, answer.stderr
+    assert "ratios: where products change" in answer.stdout
+    assert "spinel" in answer.stdout
+    rows = [line for line in answer.stdout.splitlines() if line[:7].strip().startswith(("0.", "1."))]
+    assert 5 < len(rows) < 40
+    assert max(map(len, answer.stdout.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("columns", [80, 100])

@@ -16,7 +16,7 @@ AIR = {"O2": 0.21}
 
 
 def ask(*temperatures: float, **other: Any) -> dict[str, Any]:
-    request = ReactionRequest("LiCoO2", "latp", temperatures, AIR, **other)
+    request = ReactionRequest("LiCoO2", "latp", temperatures, AIR, **{"solutions": False} | other)
     content = reaction_content(request, library=LIBRARY)
     return dict(json.loads(json.dumps(content, allow_nan=False)))
 
@@ -93,7 +93,9 @@ def test_temperatures_beyond_the_data_are_warned_about() -> None:
 
 def test_progress_is_told() -> None:
     told: list[str] = []
-    request = ReactionRequest("LiCoO2", "TiO2", (500.0, 600.0), AIR, samples=10, titrate=True)
+    request = ReactionRequest(
+        "LiCoO2", "TiO2", (500.0, 600.0), AIR, samples=10, titrate=True, solutions=False
+    )
     reaction_content(request, library=LIBRARY, tell=lambda what, done, total: told.append(what))
     assert {"500 °C", "600 °C", "sampling the errors of the phases", "titrating TiO2"} <= set(told)
 
@@ -104,8 +106,29 @@ def test_excluded_phases_stay_out_everywhere() -> None:
     assert "Li3PO4" not in text.replace("Li3PO4_", "")
 
 
+def test_solutions_form_and_are_named_with_their_source() -> None:
+    content = ask(700.0, solutions=True, samples=20)
+    plain = ask(700.0, samples=20)
+    assert "spinel" in content["solutions"]
+    assert plain["solutions"] == []
+    named = {product["phase"] for kink in content["kinks"] for product in kink["products"]}
+    assert "spinel" in named
+    assert named <= set(content["phases"])
+    assert content["phases"]["spinel"]["energy_source"] == "assumed"
+    assert "spinel" in content["uncertainty"]["anywhere"]
+    best, without = (min(kink["dG"]["kJ_per_mol"] for kink in lines["kinks"]) for lines in (content, plain))
+    assert best < without
+
+
+def test_a_solution_can_be_excluded_by_name() -> None:
+    content = ask(700.0, solutions=True, exclude=("spinel", "CoTiO3"))
+    assert "spinel" not in content["solutions"]
+    named = {product["phase"] for kink in content["kinks"] for product in kink["products"]}
+    assert named.isdisjoint({"spinel", "CoTiO3"})
+
+
 def test_a_map_is_made_of_lines() -> None:
-    request = ReactionRequest("LiCoO2", "TiO2", (500.0, 700.0), AIR)
+    request = ReactionRequest("LiCoO2", "TiO2", (500.0, 700.0), AIR, solutions=False)
     content = map_content(request, library=LIBRARY)
     temperatures = [line["temperature_C"] for line in content["temperatures"]]
     assert temperatures == sorted(temperatures)
