@@ -98,11 +98,20 @@ def reaction_content(
     ConvergenceError
         The solver gave up.
     """
+    from cosinter.analysis.equilibrium.interface import interface_reactions
+
     setting = _setting(request, library, tell)
+    reactions = interface_reactions(
+        request.first,
+        request.second,
+        temperatures_K=[temperature + zero_Celsius for temperature in request.temperatures_C],
+        solutions=setting.solutions,
+        **setting.common(),
+    )
     lines = []
     for number, temperature in enumerate(request.temperatures_C):
-        tell(f"{temperature:g} °C", number, len(request.temperatures_C))
-        lines.append(_line(setting, temperature))
+        tell(f"mixing line at {temperature:g} °C", number, len(request.temperatures_C))
+        lines.append(_line(setting, temperature, next(reactions)))
     onset = {} if request.onset_meV_per_atom is None else {"onset": _onset(setting, lines[0])}
     if len(lines) == 1:
         return lines[0] | onset
@@ -115,18 +124,10 @@ def reaction_content(
     }
 
 
-def _line(setting: _Setting, temperature_C: float) -> dict[str, Any]:
-    from cosinter.analysis.equilibrium.interface import interface_reaction
+def _line(setting: _Setting, temperature_C: float, reaction: InterfaceReaction) -> dict[str, Any]:
     from cosinter.analysis.equilibrium.ties import find_ties
 
     request = setting.request
-    reaction = interface_reaction(
-        request.first,
-        request.second,
-        temperature_K=temperature_C + zero_Celsius,
-        solutions=setting.solutions,
-        **setting.common(),
-    )
     point = None if request.at is None else reaction.at(request.at, request.basis)
     kinks = (*reaction.kinks, *([] if point is None else [point]))
     content = reaction.to_dict(at=request.at, basis=request.basis)

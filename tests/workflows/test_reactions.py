@@ -97,7 +97,12 @@ def test_progress_is_told() -> None:
         "LiCoO2", "TiO2", (500.0, 600.0), AIR, samples=10, titrate=True, solutions=False
     )
     reaction_content(request, library=LIBRARY, tell=lambda what, done, total: told.append(what))
-    assert {"500 °C", "600 °C", "sampling the errors of the phases", "titrating TiO2"} <= set(told)
+    assert {
+        "mixing line at 500 °C",
+        "mixing line at 600 °C",
+        "sampling the errors of the phases",
+        "titrating TiO2",
+    } <= set(told)
 
 
 def test_excluded_phases_stay_out_everywhere() -> None:
