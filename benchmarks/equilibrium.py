@@ -419,16 +419,20 @@ def show(row: Row) -> str:
     )
 
 
+def report(*, full: bool = False) -> None:
+    """Print the table, row by row."""
+    print("| work | cosinter | + memory | pymatgen | + memory | ratio | goal | note |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    for row in rows(full):
+        print(show(row), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--full", action="store_true", help="pymatgen's slow cells too")
-    full = parser.parse_args().full
-    print("| work | cosinter | + memory | pymatgen | + memory | ratio | goal | note |")
-    print("|---|---|---|---|---|---|---|---|", flush=True)
-    for row in rows(full):
-        print(show(row), flush=True)
+    report(full=parser.parse_args().full)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,46 @@ def test_closed_kinks_and_hull_equal_pymatgen(seed: int) -> None:
     np.testing.assert_allclose(above, expected, atol=1e-8)
 
 
+def with_ties(entries: list[PDEntry], seed: int) -> list[PDEntry]:
+    """Energies of whole tenths of eV per atom, duplicates, and phases exactly on tie lines."""
+    random = np.random.default_rng(seed)
+    tied = [PDEntry(e.composition, round(e.energy_per_atom, 1) * e.composition.num_atoms) for e in entries]
+    for i, j in random.integers(0, len(tied), (4, 2)):
+        tied.append(PDEntry(tied[i].composition, tied[i].energy))
+        joint = tied[i].composition + tied[j].composition
+        tied.append(PDEntry(joint, tied[i].energy + tied[j].energy))
+    return tied
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(20))
+def test_two_hundred_systems_of_three_to_eight_elements_equal_pymatgen(block: int) -> None:
+    for seed in range(1000 + 11 * block, 1011 + 11 * block):
+        rows = 3 + seed % 6
+        entries = random_entries(seed, rows, 10 + 4 * rows)
+        ties = seed % 3 == 0
+        if ties:
+            entries = with_ties(entries, seed)
+        table, diagram = from_pymatgen(entries), PhaseDiagram(entries)
+        first, second = pick(entries, seed)
+        peer = InterfacialReactivity(first, second, diagram, use_hull_energy=True)
+        theirs = np.asarray(sorted({(k[1], k[2]) for k in peer.get_kinks()}))
+        profile = table.interface(as_atoms(first), as_atoms(second))[0]
+        ours = np.asarray(pymatgen_kinks(profile, mutual=True))
+        if ties:  # facets in one plane give the peer's list points that do not bend the line
+            np.testing.assert_allclose(np.interp(theirs[:, 0], *ours.T), theirs[:, 1], atol=1e-8)
+            distance = np.abs(ours[:, :1] - theirs[:, 0]).min(axis=1)
+            assert distance.max() < 1e-6
+        else:
+            assert len(ours) == len(theirs)
+            np.testing.assert_allclose(ours, theirs, atol=1e-8)
+        random = np.random.default_rng(seed)
+        mixture = dict(zip(ELEMENTS[:rows], random.uniform(0.02, 1.0, rows).tolist(), strict=True))
+        energy = table.solve([mixture])[0].value[0]
+        expected = diagram.get_hull_energy(Composition(mixture))
+        assert energy / sum(mixture.values()) == pytest.approx(expected / sum(mixture.values()), abs=1e-8)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_open_oxygen_equals_the_grand_potential_diagram(seed: int) -> None:
     rows, mu = 4 + seed % 3, -0.6 - 0.1 * seed
