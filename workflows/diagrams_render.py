@@ -49,7 +49,7 @@ def legend_width(scene: Scene) -> float:
     if not scene.entries:
         return 0.0
     widest = max(text_size(line, 7.5)[0] for entry in scene.entries for line in entry.text.split("\n"))
-    return min(3.6, 0.45 + max(widest, text_size(scene.legend_title, 9.0)[0]))
+    return min(3.9, 0.5 + 1.1 * max(widest, text_size(scene.legend_title, 8.5)[0]))
 
 
 def _draw(canvas: Any, scene: Scene) -> None:

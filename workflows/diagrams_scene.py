@@ -238,22 +238,7 @@ def place_labels(
     for place, (x, y, text) in enumerate(marks):
         others = [dot for number, dot in enumerate(dots) if number != place]
         wish = prefer[place] if place < len(prefer) else None
-        tried = []
-        for reach in (0.10, 0.2, 0.32, 0.46):
-            for number, way in enumerate(_WAYS):
-                box = _box(dots[place], way, reach, text_size(text, size))
-                cost = 40.0 * sum(overlap(box, other) for other in boxes) + 0.04 * sum(
-                    _inside(box, dot) for dot in lines
-                )
-                cost += (
-                    sum(max(0.0, 0.14 - _distance(box, dot)) * 12.0 for dot in others)
-                    + 0.8 * reach
-                    + 0.02 * number
-                )
-                if wish is not None:
-                    cost += 0.25 * (1.0 - way[0] * wish[0] - way[1] * wish[1])
-                tried.append((cost, reach, number, box))
-        _, reach, number, box = min(tried)
+        reach, number, box = _best(dots[place], text_size(text, size), boxes, others, lines, wish)
         dx, dy, anchor, level = _WAYS[number]
         notes.append(
             Note(
@@ -263,6 +248,33 @@ def place_labels(
         )  # fmt: skip
         boxes.append(box)
     return notes, boxes
+
+
+def _best(
+    at: tuple[float, float],
+    size: tuple[float, float],
+    boxes: Sequence[Box],
+    others: Sequence[tuple[float, float]],
+    lines: Sequence[tuple[float, float]],
+    wish: tuple[float, float] | None,
+) -> tuple[float, int, Box]:
+    """Distance, direction and box of the place that covers least, is near, and lies where it is wished."""
+    tried = []
+    for reach in (0.10, 0.2, 0.32, 0.46):
+        for number, way in enumerate(_WAYS):
+            box = _box(at, way, reach, size)
+            cost = 40.0 * sum(overlap(box, other) for other in boxes) + 0.04 * sum(
+                _inside(box, dot) for dot in lines
+            )
+            cost += (
+                sum(max(0.0, 0.14 - _distance(box, dot)) * 12.0 for dot in others)
+                + 0.8 * reach
+                + 0.02 * number
+            )
+            if wish is not None:
+                cost += 0.25 * (1.0 - way[0] * wish[0] - way[1] * wish[1])
+            tried.append((cost, reach, number, box))
+    return min(tried)[1:]
 
 
 def _distance(box: Box, dot: tuple[float, float]) -> float:

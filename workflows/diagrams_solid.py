@@ -58,7 +58,7 @@ def seen(points: FloatArray) -> View:
 
 
 def quaternary_scene(diagram: PhaseDiagram, *, basis: str = "mole") -> Scene:
-    """One view of the tetrahedron: tie lines fade with distance, stable phases are named."""
+    """One view of the tetrahedron: tie lines fade with distance."""
     lines = seen(shown_fractions(diagram, diagram.vertices, basis) @ TETRAHEDRON)
     frame = seen(TETRAHEDRON)
     strokes = [

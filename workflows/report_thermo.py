@@ -140,11 +140,10 @@ def thermo_scenes(
     ----------
     compensator : ``LiOH``, ``Li2CO3`` or None; without one the third corner is Li2O
     hottest_C : highest temperature of the furnace
-    pressures_bar : open gases
 
     Raises
     ------
-    InputError, UnknownNameError, CompositionError, ConvergenceError
+    CosinterError
         See the functions that compute the diagrams.
     """
     from cosinter.analysis.equilibrium.diagrams import phase_diagram
@@ -153,30 +152,15 @@ def thermo_scenes(
     from cosinter.workflows.diagrams_map import map_scene
     from cosinter.workflows.diagrams_sections import ternary_scene
 
-    temperatures = np.append(np.arange(COLDEST_C, hottest_C - 1.0, STEP_C), hottest_C)
-    section = phase_diagram(
-        (cathode, electrolyte, compensator or "Li2O"),
-        library=library,
-        temperature_K=hottest_C + zero_Celsius,
-        pressures_bar=pressures_bar,
+    temperatures = np.append(
+        np.arange(min(COLDEST_C, hottest_C - STEP_C), hottest_C - 1.0, STEP_C), hottest_C
     )
+    common: dict[str, Any] = {"library": library, "pressures_bar": pressures_bar}
+    corners = (cathode, electrolyte, compensator or "Li2O")
+    section = phase_diagram(corners, temperature_K=hottest_C + zero_Celsius, **common)
     products = product_map(
-        cathode,
-        electrolyte,
-        library=library,
-        temperatures_K=temperatures + zero_Celsius,
-        pressures_bar=pressures_bar,
-        resolution_K=RESOLUTION_K,
+        cathode, electrolyte, temperatures_K=temperatures + zero_Celsius, resolution_K=RESOLUTION_K, **common
     )
-    lithia, _ = ellingham_scene_of(
-        cathode,
-        electrolyte,
-        library=library,
-        temperatures_C=temperatures.tolist(),
-        pressures_bar=pressures_bar,
-    )
-    return (
-        ternary_scene(section, basis="mass"),
-        map_scene(products.to_dict(), note="no solid solutions"),
-        lithia,
-    )
+    lithia, _ = ellingham_scene_of(cathode, electrolyte, temperatures_C=temperatures.tolist(), **common)
+    mapped = map_scene(products.to_dict(), note="no solid solutions")
+    return ternary_scene(section, basis="mass"), mapped, lithia
