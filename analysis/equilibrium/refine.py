@@ -138,7 +138,7 @@ def refine_line(
     search = _Search(problem, solutions, start)
     inside = problem.paths(second, first)[0].positions if start is None else _thinned(start, tolerance_J)
     line = _Line(first, second, search.weights, np.unique(np.clip(inside, INSET, 1.0 - INSET)))
-    half = 0.5 * tolerance_J
+    half = 0.45 * tolerance_J
     width = max(half, _WIDEST_J if start is None else _WARM_J)
     while True:
         search.solve(line.at(line.inside), line.origin)
@@ -368,7 +368,7 @@ class _Search:
         chosen, stable = [np.arange(problem.counts.shape[1])], {}
         for samples in self.sets:
             used = np.flatnonzero(np.any(amounts[:, samples.columns] > 0.0, axis=0))
-            phases += [samples.solution.phase(samples.x[i]) for i in used]
+            phases += samples.solution.phases(samples.x[used])
             chosen.append(samples.columns[used])
             wide = np.zeros((len(used), len(samples.whole.members)))
             wide[:, samples.kept] = samples.x[used]

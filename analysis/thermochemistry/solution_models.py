@@ -16,7 +16,7 @@ M. Hillert, J. Alloys Compd. 320 (2001) 161, doi 10.1016/S0925-8388(00)01481-X.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
@@ -217,7 +217,8 @@ class Solution:
         """Second derivatives of :meth:`mixing`, J/mol, shape [k, members, members]."""
         amounts = np.maximum(x @ self.occupancy.T, 1e-300)
         thermal = R * temperature_K
-        value = np.einsum("ks,si,sj->kij", thermal / amounts, self.occupancy, self.occupancy, optimize=True)
+        weighted = (thermal / amounts)[:, :, None] * self.occupancy
+        value = self.occupancy.T @ weighted
         forms, weights = self.squares(temperature_K)
         value = value + 2.0 * np.einsum("q,qi,qj->ij", weights, forms, forms)
         if self.vacancies is not None:
@@ -230,6 +231,8 @@ class Solution:
 
         W n_a n_b / m = W/(4 m) (n_a + n_b)^2 - W/(4 m) (n_a - n_b)^2.
         """
+        if not self.interactions:
+            return np.zeros((0, len(self.members))), np.zeros(0)
         forms, weights = [np.zeros((0, len(self.members)))], []
         for pair in self.interactions:
             first, second = self.occupancy[pair.first], self.occupancy[pair.second]
@@ -283,19 +286,26 @@ class Solution:
 
     def errors(self, x: FloatArray) -> dict[str, tuple[float, float]]:
         """Add the errors of the end members and the mixing term's own: {source: (J/mol, J/mol/K)}."""
-        total: dict[str, tuple[float, float]] = {}
-        for amount, member in zip(x.tolist(), self.members, strict=True):
-            for source, (enthalpy, entropy) in member.errors.items():
-                before = total.get(source, (0.0, 0.0))
-                total[source] = (before[0] + amount * enthalpy, before[1] + amount * entropy)
-        own = self.uncertainty_J * 2.0 * float(1.0 - np.sum(np.square(x)))
-        if own > 0.0:
+        sources, sizes = self._errors
+        total = dict(zip(sources, map(tuple, np.tensordot(x, sizes, axes=1).tolist()), strict=True))
+        own = self.uncertainty_J * 2.0 * float(1.0 - x @ x)
+        if own > 1e-9:
             total[f"{self.name}: mixing"] = (own, 0.0)
         return {source: error for source, error in total.items() if error != (0.0, 0.0)}
 
+    @cached_property
+    def _errors(self) -> tuple[list[str], FloatArray]:
+        """Names of all error sources, and their sizes in the end members [members, sources, 2]."""
+        sources = sorted({source for member in self.members for source in member.errors})
+        sizes = [[member.errors.get(source, (0.0, 0.0)) for source in sources] for member in self.members]
+        return sources, np.asarray(sizes, dtype=np.float64).reshape(len(self.members), len(sources), 2)
+
     def label(self, x: FloatArray) -> str:
         """Formula of one composition, ten digits."""
-        return formula_of(dict(zip(self.elements, self.composition(x).tolist(), strict=True)))
+        return self._formula(self.composition(x))
+
+    def _formula(self, counts: FloatArray) -> str:
+        return formula_of(dict(zip(self.elements, counts.tolist(), strict=True)))
 
     def phase(self, x: FloatArray, *, name: str = "", formula: str = "") -> SolutionSample:
         """Make the stoichiometric phase of one composition, x of shape [members].
@@ -309,35 +319,43 @@ class Solution:
             raise InputError(
                 f"amounts of the end members of {self.name} must not be negative and must sum to 1"
             )
-        text = formula or self.label(x)
-        kept = np.flatnonzero(x > 0.0)
-        errors = self.errors(x)
-        sizes = np.asarray(list(errors.values()) or [(0.0, 0.0)])
-        energy, entropy = self._constant_part(x)
-        return SolutionSample(
-            name=name or f"{self.name} {text}",
-            formula=text,
-            state=self.state,
-            function=Combination(
-                tuple((float(x[i]), self.members[i].function) for i in kept), energy, entropy
-            ),
-            uncertainty_J_per_mol=hypot(*sizes[:, 0]),
-            entropy_uncertainty_J_per_mol_K=hypot(*sizes[:, 1]),
-            errors=errors,
-            energy_source="assumed",
-            thermal_source="neumann_kopp",
-            source=self.source,
-            kind=self.kind,
-            range_K=self.range_K,
-            note=f"one composition of the {self.name}",
-            solution=self,
-            amounts=tuple(float(value) for value in x),
-        )
+        (phase,) = self.phases(np.asarray(x)[None, :], names=(name,), formulas=(formula,))
+        return phase
 
-    def _constant_part(self, x: FloatArray) -> tuple[float, float]:
-        """Enthalpy (J/mol) and entropy (J/mol/K) of mixing: the mixing term is linear in T."""
-        cold, warm = (float(self.mixing(x[None, :], t)[0]) for t in (0.0, 1000.0))
-        return cold, -(warm - cold) / 1000.0
+    def phases(
+        self, x: FloatArray, *, names: Sequence[str] = (), formulas: Sequence[str] = ()
+    ) -> list[SolutionSample]:
+        """Make the phases of many compositions, x of shape [k, members]; see :meth:`phase`."""
+        made = []
+        # the mixing term is linear in T: H of mixing at 0 K, S of mixing from the difference
+        energies = self.mixing(x, 0.0)
+        entropies = (energies - self.mixing(x, 1000.0)) / 1000.0
+        counts = self.composition(x)
+        for k, row in enumerate(x):
+            text = formulas[k] if formulas and formulas[k] else self._formula(counts[k])
+            errors = self.errors(row)
+            sizes = list(errors.values())
+            terms = [(float(row[i]), self.members[i].function) for i in np.flatnonzero(row > 0.0)]
+            made.append(
+                SolutionSample(
+                    name=names[k] if names and names[k] else f"{self.name} {text}",
+                    formula=text,
+                    state=self.state,
+                    function=Combination(tuple(terms), float(energies[k]), float(entropies[k])),
+                    uncertainty_J_per_mol=hypot(*(size[0] for size in sizes)),
+                    entropy_uncertainty_J_per_mol_K=hypot(*(size[1] for size in sizes)),
+                    errors=errors,
+                    energy_source="assumed",
+                    thermal_source="neumann_kopp",
+                    source=self.source,
+                    kind=self.kind,
+                    range_K=self.range_K,
+                    note=f"one composition of the {self.name}",
+                    solution=self,
+                    amounts=tuple(row.tolist()),
+                )
+            )
+        return made
 
 
 @dataclass(frozen=True, eq=False)
