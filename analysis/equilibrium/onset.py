@@ -2,7 +2,7 @@
 
     f(T) = max over the kinks of [-dG(T) per atom]   (or -dG per atom at one ratio)
 
-The range is scanned in steps, every change of sign of f - threshold is bisected, all brackets in lockstep. f need not be
+The range is scanned in steps of 10 K, and every change of sign of f - threshold is narrowed to 0.05 K. f need not be
 monotonic, so there may be several crossings, and none where the mixture is above or below the threshold throughout.
 This is thermodynamics: below the onset nothing has to happen, above it kinetics may still forbid it.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cosinter.analysis.equilibrium.interface import MEV_PER_ATOM, ZERO_CELSIUS
 from cosinter.analysis.equilibrium.scan import MixingLines, make_lines, strongest_kinks
@@ -120,39 +121,49 @@ class _Force:
         self.basis = lines.middle_basis()
 
     def __call__(
-        self, temperatures_K: FloatArray, draws: tuple[FloatArray, FloatArray] | None = None
+        self,
+        temperatures_K: FloatArray,
+        draws: tuple[FloatArray, FloatArray] | None = None,
+        *,
+        exact: bool = False,
     ) -> tuple[FloatArray, FloatArray]:
         """Driving force and mole fraction of the ratio it belongs to, shape [lanes] each."""
-        costs, gibbs = self._energies(np.asarray(temperatures_K, dtype=np.float64), draws)
+        temperature = np.asarray(temperatures_K, dtype=np.float64)
+        costs, gibbs = self._exact(temperature) if exact else self._read(temperature)
+        if draws is not None:
+            moved = self.model.gibbs(*draws, temperature)
+            costs, gibbs = costs + moved[:, : costs.shape[1]], gibbs + self._reactants(moved, temperature)
         paths = self.lines.walk(costs, self.basis)
         if self.mole is None:
             mole, energy = strongest_kinks(self.lines, paths, gibbs)
             return -energy, mole
-        x = np.array([self.mole])
-        change = np.concatenate([path.value(x) for path in paths]) - gibbs @ np.array(
-            [self.mole, 1.0 - self.mole]
-        )
+        total = np.concatenate([path.value(np.array([self.mole])) for path in paths])
+        change = total - gibbs @ np.array([self.mole, 1.0 - self.mole])
         return -change * MEV_PER_ATOM / self.lines.atoms(self.mole), np.full(len(paths), self.mole)
 
-    def _energies(
-        self, temperature: FloatArray, draws: tuple[FloatArray, FloatArray] | None
-    ) -> tuple[FloatArray, FloatArray]:
-        """G of all phases [lanes, phases] and of the stable forms of A and B [lanes, 2], J/mol.
-
-        Samples read G off the straight lines between the scanned temperatures: off by (10 K)^2 Cp / 8 T, less than
-        0.01 meV/atom.
-        """
-        if draws is None:
-            return self._exact(temperature)
-        grid, lines = self.lines.temperatures_K, self.lines
+    def _place(self, temperature: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
+        """Scanned temperature above each temperature, and the share of the way to it from the one below."""
+        grid = self.lines.temperatures_K
         after = np.clip(np.searchsorted(grid, temperature), 1, len(grid) - 1)
-        share = ((temperature - grid[after - 1]) / (grid[after] - grid[after - 1]))[:, None]
-        costs = (1.0 - share) * lines.costs[after - 1] + share * lines.costs[after]
-        gibbs = (1.0 - share) * lines.gibbs[after - 1] + share * lines.gibbs[after]
-        errors = self.model.gibbs(*draws, temperature)
-        begin = costs.shape[1] + np.array([0, len(lines.forms[0])])
-        moved = np.take_along_axis(errors, begin + lines.stable[after], axis=1)
-        return costs + errors[:, : costs.shape[1]], gibbs + moved
+        return after, (temperature - grid[after - 1]) / (grid[after] - grid[after - 1])
+
+    def _read(self, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """G of all phases [lanes, phases] and of A and B [lanes, 2], J/mol, off straight lines between scanned points.
+
+        They miss the curve by at most (10 K)^2 Cp / 8 T, less than 0.01 meV/atom.
+        """
+        after, share = self._place(temperature)
+        costs, gibbs = self.lines.costs, self.lines.gibbs
+        weight = share[:, None]
+        return (
+            (1.0 - weight) * costs[after - 1] + weight * costs[after],
+            (1.0 - weight) * gibbs[after - 1] + weight * gibbs[after],
+        )
+
+    def _reactants(self, moved: FloatArray, temperature: FloatArray) -> FloatArray:
+        """Errors of the stable forms of A and B out of those of all phases and forms, shape [lanes, 2]."""
+        begin = self.lines.costs.shape[1] + np.array([0, len(self.lines.forms[0])])
+        return np.take_along_axis(moved, begin + self.lines.stable[self._place(temperature)[0]], axis=1)
 
     def _exact(self, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
         forms = [np.min([p.gibbs(temperature) for p in form], axis=0) for form in self.lines.forms]
@@ -229,13 +240,35 @@ def _crossings(force: _Force, grid: FloatArray, excess: FloatArray, threshold: f
     where = np.flatnonzero(above[1:] != above[:-1])
     if not where.size:
         return ()
-    low, high = grid[where], grid[where + 1]
-    low, high = _bisect(force, low, high, above[where], threshold)
+    low, high = _bracket(force, grid[where], grid[where + 1], above[where], threshold)
     moles = force(0.5 * (low + high))[1]
     return tuple(
         Crossing(float(a), float(b), not bool(starts), float(x))
         for a, b, starts, x in zip(low, high, above[where], moles, strict=True)
     )
+
+
+def _bracket(
+    force: _Force, low: FloatArray, high: FloatArray, above_at_low: BoolArray, threshold: float
+) -> tuple[FloatArray, FloatArray]:
+    """Bracket of the tolerance's width in which the exact driving force passes the threshold.
+
+    The root of the straight lines is corrected once with two exact values beside it; where the bracket around the
+    corrected root does not hold the threshold (another phase sets in), the interval is bisected exactly.
+    """
+    begin, end = _bisect(force, low, high, above_at_low, threshold)
+    near = np.clip(np.stack([begin - 0.25, end + 0.25]), low, high)
+    values = force(near.ravel(), exact=True)[0].reshape(near.shape) - threshold
+    rise = values[1] - values[0]
+    root = near[0] - values[0] * (near[1] - near[0]) / np.where(rise == 0.0, 1.0, rise)
+    tight = np.clip(np.stack([root - 0.4 * TOLERANCE_K, root + 0.4 * TOLERANCE_K]), low, high)
+    above = force(tight.ravel(), exact=True)[0].reshape(tight.shape) >= threshold
+    holds = (above[0] == above_at_low) & (above[1] != above_at_low)
+    if not holds.all():
+        rest = ~holds
+        found = _bisect(force, low[rest], high[rest], above_at_low[rest], threshold, exact=True)
+        tight[:, rest] = np.stack(found)
+    return tight[0], tight[1]
 
 
 def _bisect(
@@ -245,12 +278,14 @@ def _bisect(
     above_at_low: BoolArray,
     threshold: float,
     draws: tuple[FloatArray, FloatArray] | None = None,
+    *,
+    exact: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
     """Narrow brackets [low, high] of a change of sign to the tolerance."""
     tolerance = TOLERANCE_K if draws is None else SAMPLE_TOLERANCE_K
     while float(np.max(high - low)) > tolerance:
         middle = 0.5 * (low + high)
-        same = (force(middle, draws)[0] >= threshold) == above_at_low
+        same = (force(middle, draws, exact=exact)[0] >= threshold) == above_at_low
         low, high = np.where(same, middle, low), np.where(same, high, middle)
     return low, high
 

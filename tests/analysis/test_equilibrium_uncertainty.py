@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from cosinter.analysis.equilibrium.interface import interface_reaction
+from cosinter.analysis.equilibrium.scan import MixingLines
+from cosinter.analysis.equilibrium.simplex import Basis, Path
 from cosinter.analysis.equilibrium.uncertainty import ErrorModel, LineSamples, interval, sample_line
-from cosinter.analysis.thermochemistry.functions import Combination
+from cosinter.analysis.thermochemistry.functions import Combination, FloatArray
 from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, load_library, reaction_uncertainty
-from cosinter.data.exceptions import InputError
+from cosinter.analysis.thermochemistry.solution_tables import standard_solutions
+from cosinter.data.exceptions import ConvergenceError, InputError
 
 LIBRARY = load_library()
 TEMPERATURE = 1000.0
@@ -188,3 +191,42 @@ def test_wrong_numbers_of_samples_are_refused(samples: int, seed: int) -> None:
         sample(LITHIA, TITANIA, TITANATE, samples=samples, seed=seed)
     with pytest.raises(InputError, match="between 0 and 1"):
         REAL.at(float("nan"))
+
+
+def test_solutions_are_products_of_their_own_name() -> None:
+    found = sample_line(
+        "LiCoO2",
+        "latp",
+        library=LIBRARY,
+        temperature_K=973.15,
+        pressures_bar={"O2": 0.21},
+        samples=40,
+        solutions=standard_solutions(LIBRARY),
+    )
+    assert found.failed == 0
+    assert found.at_strongest()["spinel"] > 0.5
+    assert not any(name.startswith("spinel ") for name in found.anywhere())
+
+
+def test_a_sample_that_defeats_the_solver_is_tried_alone_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, walk = sample(LITHIA, TITANIA, TITANATE, samples=130), MixingLines.walk
+
+    def stubborn(
+        lines: MixingLines, costs: FloatArray | None = None, basis: Basis | None = None
+    ) -> list[Path]:
+        if costs is not None and (len(costs) > 1 or costs[0, 0] == hopeless):
+            raise ConvergenceError("round-off")
+        return walk(lines, costs, basis)
+
+    hopeless = float("nan")
+    monkeypatch.setattr(MixingLines, "walk", stubborn)
+    again = sample(LITHIA, TITANIA, TITANATE, samples=130)
+    np.testing.assert_allclose(again.strongest[1], whole.strongest[1], atol=1e-9)
+    errors = ErrorModel([LITHIA, TITANIA, TITANATE, LITHIA, TITANIA, LITHIA])
+    moved = errors.gibbs(*errors.draw(130, seed=1), TEMPERATURE)
+    hopeless = float(whole.lines.costs[0, 0] + moved[7, 0])
+    fewer = sample(LITHIA, TITANIA, TITANATE, samples=130)
+    assert (fewer.samples, fewer.failed) == (129, 1)
+    np.testing.assert_allclose(fewer.strongest[1], np.delete(whole.strongest[1], 7), atol=1e-9)
+    with pytest.raises(ConvergenceError, match="1 of 8 sampled mixing lines"):
+        sample(LITHIA, TITANIA, TITANATE, samples=8)
