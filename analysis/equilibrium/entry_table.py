@@ -177,6 +177,9 @@ class EntryTable:
 
     def _program(self, elements: set[str], reservoirs: Mapping[str, ArrayLike]) -> _Program:
         species = {name: parse_formula(name) for name in reservoirs}
+        for name, mu in reservoirs.items():
+            if not np.isfinite(mu).all():
+                raise InputError(f"potential of {name} must be a finite number; got {mu}")
         wanted = elements.union(*species.values())
         for element in sorted(wanted - set(self.elements)):
             raise CompositionError(f"element {element} is in no entry")
@@ -289,6 +292,8 @@ class EntryTable:
         if reference == "hull":
             return None
         if reference != "entry":
+            if not np.isfinite(reference):
+                raise InputError(f"energy of {name} must be a finite number; got {reference}")
             return np.full(len(self.energies), float(reference))
         wanted = np.asarray([atoms.get(element, 0.0) for element in self.elements])
         size = wanted.sum()

@@ -226,3 +226,7 @@ def test_bad_requests_are_refused() -> None:
         LITHIA.decompose({"Li": -1.0, "O": 2.0})
     with pytest.raises(CompositionError, match="no combination"):
         LITHIA.without(["Li", "O2"]).decompose("LiO3")
+    with pytest.raises(InputError, match="potential of O must be a finite number"):
+        LITHIA.decompose("LiO", reservoirs={"O": float("nan")})
+    with pytest.raises(InputError, match="energy of Li2O must be a finite number"):
+        LITHIA.interface("Li2O", "Li", references=(float("inf"), "entry"))
