@@ -179,7 +179,7 @@ class EntryTable:
         species = {name: parse_formula(name) for name in reservoirs}
         for name, mu in reservoirs.items():
             if not np.isfinite(mu).all():
-                raise InputError(f"potential of {name} must be a finite number; got {mu}")
+                raise InputError(f"potential of {name} must be a finite number; got {np.asarray(mu)}")
         wanted = elements.union(*species.values())
         for element in sorted(wanted - set(self.elements)):
             raise CompositionError(f"element {element} is in no entry")
