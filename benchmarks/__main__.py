@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import equilibrium
+
 PAIR = ("LiCoO2", "LiTi2(PO4)3")
 TEMPERATURE_K = 973.15
 
@@ -56,10 +58,12 @@ def mixing_line() -> tuple[float, float]:
 
 def furnace() -> float:
     """One bare case of the main job through its furnace programme."""
+    from cosinter.workflows.libraries import library_inputs
     from cosinter.workflows.steps_furnace import parameter_set, simulate_case, sinter_case
     from cosinter.workflows.study import Study
 
-    inputs = Study(name="benchmark").model_dump(mode="json")
+    study = Study(name="benchmark")
+    inputs = {**study.model_dump(mode="json"), "library": library_inputs(study.thermodynamics.energies)}
     parameters = parameter_set(inputs, None)
     case = sinter_case({**inputs, "case": inputs["cases"][0]}, parameters)
     return best(lambda: simulate_case(parameters, case))
@@ -111,6 +115,10 @@ def main() -> None:
     print(f"{'what':28} {'cosinter':>12} {'peer':>12}  peer")
     for what, us, them, who in rows:
         print(f"{what:28} {us:>12} {them:>12}  {who}")
+    print(
+        "\nEquilibria and mixing lines (python -m benchmarks.equilibrium --full: pymatgen's slow cells too)"
+    )
+    equilibrium.report()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from scipy.constants import zero_Celsius
 
 from cosinter.data.exceptions import InputError
 
@@ -207,6 +206,8 @@ def product_map(
 
     Example: cosinter plot map LiCoO2 latp --temperature 300:1000:25 --atmosphere O2=0.21,CO2=4e-4
     """
+    from scipy.constants import zero_Celsius
+
     from cosinter.analysis.equilibrium.product_map import product_map
     from cosinter.workflows.diagrams import map_drawing
 
@@ -264,6 +265,8 @@ class _Request:
     def __init__(
         self, temperature_C: float, atmosphere: str, energies: str, exclude: str, out: list[Path] | None
     ) -> None:
+        from scipy.constants import zero_Celsius
+
         from cosinter.workflows.diagrams import check_suffix
         from cosinter.workflows.libraries import chosen_library, parse_energies
         from cosinter.workflows.react_options import parse_atmosphere, parse_temperatures, split_list

@@ -32,7 +32,19 @@ OPTIONAL = {
     "chgnet": ("ml", "the machine-learned potential"),
     "mp-api": ("mp", "fetch data from the Materials Project"),
 }
-TABLES = ("crystals", "potentials", "thermochemistry", "transport", "published", "references")
+TABLES = (
+    "crystals",
+    "potentials",
+    "thermochemistry",
+    "solutions",
+    "energies/rules",
+    "energies/chgnet",
+    "energies/pmmcs",
+    "computed_energies",
+    "transport",
+    "published",
+    "references",
+)
 
 
 @dataclass(frozen=True)

@@ -62,15 +62,16 @@ def chosen_library(energies: Sequence[str] | None = None) -> PhaseLibrary:
     """
     from cosinter.analysis.thermochemistry.library import load_library
     from cosinter.analysis.thermochemistry.sources import DEFAULT_ENERGIES, make_library
+    from cosinter.workflows.energies import own_tables
     from cosinter.workflows.phase_store import user_phases
 
     order = tuple(energies or DEFAULT_ENERGIES)
-    own = user_phases()
-    if order == DEFAULT_ENERGIES and not own:
+    own, tables = user_phases(), own_tables()
+    if order == DEFAULT_ENERGIES and not own and not tables:
         return load_library()
     extra = [*own, *(phase for name in order for phase in _snapshot(name, load_library()))]
     sources = [cast("EnergySource", name.partition(":")[0]) for name in order]
-    return make_library(sources, extra=extra)
+    return make_library(sources, extra=extra, tables=tables)
 
 
 def library_inputs(energies: Sequence[str]) -> dict[str, Any]:
@@ -81,11 +82,14 @@ def library_inputs(energies: Sequence[str]) -> dict[str, Any]:
     InputError, UnknownNameError, StorageError
         See :func:`chosen_library`.
     """
+    from cosinter.workflows.energies import own_tables
     from cosinter.workflows.phase_store import read_records, stored_files
+    from cosinter.workflows.results import digest
     from cosinter.workflows.snapshots import read_manifest
 
     return {
         "energies": list(energies),
+        "own_energies": {name: digest(table.content) for name, table in own_tables().items()},
         "user_phases": {name: read_records(path) for name, path in stored_files().items()},
         "snapshots": {
             name: read_manifest(_stored_name(name)).sha256 for name in energies if name.startswith(_SNAPSHOT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import metadata
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cosinter.data.exceptions import DataError, StorageError
+from cosinter.workflows.libraries import library_inputs
 from cosinter.workflows.results import Results, digest
 from cosinter.workflows.study import Study
 
@@ -32,12 +33,31 @@ FORCES = (
 THERMO = (
     *ATOMS,
     "data/thermochemistry.yaml",
+    "data/solutions.yaml",
+    "data/computed_energies.yaml",
+    "data/energies",
     "analysis/parameters.py",
     "analysis/thermochemistry",
     "analysis/equilibrium",
-    "workflows/steps_furnace.py",
+    "workflows/libraries.py",
+    "workflows/steps_thermo.py",
 )
 MODEL = ("data/exceptions.py", "analysis/parameters.py", "analysis/continuum", "workflows/steps_furnace.py")
+DIAGRAMS = (
+    "workflows/diagrams.py",
+    "workflows/diagrams_ellingham.py",
+    "workflows/diagrams_fields.py",
+    "workflows/diagrams_line.py",
+    "workflows/diagrams_map.py",
+    "workflows/diagrams_products.py",
+    "workflows/diagrams_pymatgen.py",
+    "workflows/diagrams_render.py",
+    "workflows/diagrams_scene.py",
+    "workflows/diagrams_sections.py",
+    "workflows/diagrams_solid.py",
+    "workflows/report_thermo.py",
+    "workflows/steps_diagrams.py",
+)
 REPORT = (
     "workflows/steps_report.py",
     "workflows/collect.py",
@@ -115,13 +135,20 @@ class Plan:
 
 
 def make_plan(study: Study) -> Plan:
-    """Lay out the stages of a study and compute their keys."""
+    """Lay out the stages of a study and compute their keys.
+
+    Raises
+    ------
+    InputError, UnknownNameError, StorageError
+        A phase of the user's or a snapshot that the study names cannot be used.
+    """
+    library = library_inputs(study.thermodynamics.energies)
     stages = (
         *_atomistic_stages(study),
-        *_thermodynamic_stages(study),
-        *_continuum_stages(study),
-        _report_stage(study),
+        *_thermodynamic_stages(study, library),
+        *_continuum_stages(study, library),
     )
+    stages = (*stages, _report_stage(study, stages))
     known = {stage.name for stage in stages}
     stages = tuple(
         replace(stage, after=tuple(name for name in stage.after if name in known)) for stage in stages
@@ -187,13 +214,18 @@ def _atomistic_stages(study: Study) -> tuple[Stage, ...]:
     return (*barriers, *interfaces, *relax, *phonons)
 
 
-def _thermodynamic_stages(study: Study) -> tuple[Stage, ...]:
+def _thermodynamic_stages(study: Study, library: Mapping[str, Any]) -> tuple[Stage, ...]:
     reactions = [
         Stage(
             name=f"reaction-{number}",
             function="reaction",
-            inputs={**pair.model_dump(mode="json"), **study.inputs("atmosphere")},
-            code=THERMO,
+            inputs={
+                **pair.model_dump(mode="json"),
+                **study.inputs("atmosphere", "seed"),
+                **study.thermodynamics.model_dump(include={"solutions", "samples"}),
+                "library": library,
+            },
+            code=(*THERMO, "workflows/reactions.py"),
             engines=("cantera", "scipy"),
         )
         for number, pair in enumerate(study.reactions, start=1)
@@ -201,23 +233,49 @@ def _thermodynamic_stages(study: Study) -> tuple[Stage, ...]:
     thermodynamics = Stage(
         name="thermodynamics",
         function="thermodynamics",
-        inputs=study.inputs("cathode", "electrolyte", "atmosphere", "furnace"),
+        inputs={**study.inputs("cathode", "electrolyte", "atmosphere", "furnace"), "library": library},
         code=THERMO,
         engines=("cantera", "scipy"),
     )
-    return (*reactions, thermodynamics)
+    diagrams = Stage(
+        name="diagrams",
+        function="diagrams",
+        inputs={
+            **study.inputs("cathode", "electrolyte", "atmosphere", "furnace"),
+            "library": library,
+            "compensator": _main_salt(study),
+        },
+        code=(*THERMO, *DIAGRAMS),
+        engines=("cantera", "scipy"),
+    )
+    return (*reactions, thermodynamics, diagrams)
 
 
-def _continuum_stages(study: Study) -> tuple[Stage, ...]:
+def _main_salt(study: Study) -> str | None:
+    """The compensator that the cases of a study use most of."""
+    salts = [case.compensator for case in study.cases if case.compensator is not None]
+    doses = {
+        "LiOH": sum(salt.LiOH_wt_percent for salt in salts),
+        "Li2CO3": sum(salt.Li2CO3_wt_percent for salt in salts),
+    }
+    return max(doses, key=lambda name: doses[name]) if salts else None
+
+
+def _continuum_stages(study: Study, library: Mapping[str, Any]) -> tuple[Stage, ...]:
     barriers = tuple(f"barrier-{hop.host.lower()}-{hop.mechanism}" for hop in study.atomistic.barriers)
     parameters = Stage(
         name="parameters",
         function="parameters",
-        inputs={"name": study.name, **study.inputs("cathode", "electrolyte", "atmosphere", "furnace")},
+        inputs={
+            "name": study.name,
+            **study.inputs("cathode", "electrolyte", "atmosphere", "furnace"),
+            "library": library,
+        },
         after=("thermodynamics", *dict.fromkeys(barriers)),
         code=(
             *THERMO,
             "data/transport.yaml",
+            "workflows/steps_furnace.py",
             "analysis/assembly.py",
             "analysis/hopping.py",
             "analysis/observables",
@@ -266,8 +324,7 @@ def _continuum_stages(study: Study) -> tuple[Stage, ...]:
     return (parameters, *sinter, *diffraction)
 
 
-def _report_stage(study: Study) -> Stage:
-    others = (*_atomistic_stages(study), *_thermodynamic_stages(study), *_continuum_stages(study))
+def _report_stage(study: Study, others: Sequence[Stage]) -> Stage:
     return Stage(
         name="report",
         function="report",

@@ -1,4 +1,4 @@
-"""Steps of thermodynamics and furnace: reactions, parameter set, sintering, diffraction."""
+"""Steps of the furnace: parameter set and sintering."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from scipy.constants import bar, hour, micro, nano, zero_Celsius
 
 from cosinter.data.exceptions import InputError
-from cosinter.workflows.chemistry import metals
 from cosinter.workflows.execution import Task
 from cosinter.workflows.results import storage_errors
+from cosinter.workflows.steps_thermo import cathode_and_titration
 from cosinter.workflows.study import Atmosphere, Case, Furnace, Study
 
 if TYPE_CHECKING:
@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 
     from cosinter.analysis.continuum.furnace import Furnace as FurnaceProgramme
     from cosinter.analysis.continuum.inputs import SinterCase
-    from cosinter.analysis.equilibrium.titration import TitrationCurve
     from cosinter.analysis.parameters import Arrhenius, ParameterSet, Scalar
-    from cosinter.analysis.thermochemistry.cathode import CathodeModel
 
-LADDER_TEMPERATURES_C = (450.0, 600.0, 700.0, 800.0)
 SHOWN_TIMES = 400
 CELLS, SAMPLE_CELLS = 60, 40
 SAMPLE_TOLERANCE = 1.0e-5
@@ -34,73 +31,6 @@ SALTS = {
     "lithium_carbonate": ("Li2CO3", 2.0),
     "lithium_oxide": ("Li2O", 2.0),
 }
-
-
-def open_gases(atmosphere: Mapping[str, float]) -> dict[str, float]:
-    """Partial pressures (bar) of the gases that are there at all."""
-    return {gas: pressure for gas, pressure in atmosphere.items() if pressure > 0.0}
-
-
-def reaction(task: Task) -> dict[str, Any]:
-    """All kinks of the mixing line of two solids."""
-    from cosinter.analysis.equilibrium.interface import interface_reaction
-    from cosinter.analysis.thermochemistry.library import load_library
-
-    inputs = task.inputs
-    found = interface_reaction(
-        inputs["first"],
-        inputs["second"],
-        library=load_library(),
-        temperature_K=inputs["temperature_C"] + zero_Celsius,
-        pressures_bar=open_gases(inputs["atmosphere"]),
-    )
-    return found.to_dict()
-
-
-def thermodynamics(task: Task) -> dict[str, Any]:
-    """The ladder of Li2O reservoirs, the titration of the electrolyte, and what the cathode model assumes."""
-    from cosinter.analysis.equilibrium.ladder import li2o_ladder
-
-    inputs = task.inputs
-    model, curve = _cathode_and_titration(inputs)
-    rungs = li2o_ladder(
-        model,
-        inputs["electrolyte"]["formula"],
-        temperatures_K=np.array(LADDER_TEMPERATURES_C) + zero_Celsius,
-        pressures_bar=open_gases(inputs["atmosphere"]),
-    )
-    return {
-        "ladder": [
-            {
-                "reservoir": rung.reservoir,
-                "temperature_C": [round(kelvin - zero_Celsius, 6) for kelvin in rung.mu_kJ_per_mol],
-                "mu_kJ_per_mol": list(rung.mu_kJ_per_mol.values()),
-                "uncertainty_kJ_per_mol": rung.uncertainty_kJ_per_mol,
-                "kind": rung.kind,
-                "source": rung.source,
-            }
-            for rung in rungs
-        ],
-        "titration": curve.to_dict(),
-        "warnings": list(curve.warnings),
-    }
-
-
-def _cathode_and_titration(inputs: Mapping[str, Any]) -> tuple[CathodeModel, TitrationCurve]:
-    from cosinter.analysis.equilibrium.titration import titration_curve
-    from cosinter.analysis.thermochemistry.cathode import CathodeModel
-    from cosinter.analysis.thermochemistry.library import load_library
-
-    nickel, cobalt, manganese = metals(inputs["cathode"]["formula"])
-    model = CathodeModel(nickel=nickel, cobalt=cobalt, manganese=manganese)
-    hottest = max(temperature for _, temperature in Furnace.model_validate(inputs["furnace"]).knots())
-    curve = titration_curve(
-        inputs["electrolyte"]["formula"],
-        library=load_library(),
-        temperature_K=hottest + zero_Celsius,
-        pressures_bar={"O2": inputs["atmosphere"]["O2"]},
-    )
-    return model, curve
 
 
 def parameters(task: Task) -> dict[str, Any]:
@@ -138,7 +68,7 @@ def parameter_set(inputs: Mapping[str, Any], diffusivity: Arrhenius | None) -> P
     """Everything the furnace model takes, for the cathode, electrolyte and programme of ``inputs``."""
     from cosinter.analysis.assembly import assemble
 
-    model, curve = _cathode_and_titration(inputs)
+    model, curve = cathode_and_titration(inputs)
     return assemble(
         study_name=inputs["name"],
         cathode=model,
@@ -309,8 +239,9 @@ def sinter_study(study: Study, parameters_file: Path | None) -> list[dict[str, A
         The parameter file cannot be read or is not a valid parameter set.
     """
     from cosinter.analysis.parameters import ParameterSet
+    from cosinter.workflows.libraries import library_inputs
 
-    whole = study.model_dump(mode="json")
+    whole = {**study.model_dump(mode="json"), "library": library_inputs(study.thermodynamics.energies)}
     if parameters_file is None:
         found = parameter_set(whole, None)
     else:

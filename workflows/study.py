@@ -235,6 +235,30 @@ class Diffraction(Section):
     wavelength: Literal["CuKa", "CuKa1", "MoKa", "CoKa"] = "CuKa"
 
 
+class Thermodynamics(Section):
+    """Whose free energies are used, and how the interface reactions are computed."""
+
+    energies: tuple[str, ...] = Field(
+        default=("measured", "chgnet", "assumed"),
+        min_length=1,
+        description="sources of formation enthalpies, the preferred first: measured, user, chgnet, pmmcs, "
+        "mp or mp:SNAPSHOT, assumed; phases that none of them knows are left out",
+    )
+    solutions: bool = Field(
+        default=True, description="let solid solutions and the salt melt form in the interface reactions"
+    )
+    samples: int = Field(
+        default=200, ge=0, le=10000, description="Monte-Carlo samples per interface reaction; 0: none"
+    )
+
+    @field_validator("energies")
+    @classmethod
+    def _known(cls, energies: tuple[str, ...]) -> tuple[str, ...]:
+        from cosinter.workflows.libraries import check_energies
+
+        return check_energies(energies)
+
+
 class Criterion(Section):
     """When the cathode counts as having survived."""
 
@@ -256,6 +280,7 @@ class Study(Section):
     atmosphere: Atmosphere = Atmosphere()
     reactions: tuple[Pair, ...] = Field(default=(), max_length=50)
     atomistic: Atomistic = Atomistic()
+    thermodynamics: Thermodynamics = Thermodynamics()
     diffraction: Diffraction = Diffraction()
     criterion: Criterion = Criterion()
     uncertainty_samples: int = Field(
