@@ -275,7 +275,7 @@ class _Samples:
         )
         slack[todo] = found.bounds / self.least
         self.heights[todo], self.slack[todo] = heights[todo], slack[todo]
-        return slack, self.fresh(found.amounts[found.values < -0.8 * width_J * self.least])
+        return slack, self.fresh(found.amounts[found.values < -0.5 * width_J * self.least])
 
 
 class _Search:
