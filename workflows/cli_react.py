@@ -94,7 +94,7 @@ def react(
     with working() as tell:
         content = reaction_content(request, library=library, tell=tell)
         if plot is not None:
-            tell("drawing", 0, 1)
+            tell("drawing (a map takes a line at every change of products)", 0, 1)
             _draw(content, request, library, plot)
     if as_json:
         typer.echo(json.dumps(content, indent=1, allow_nan=False))
@@ -125,7 +125,7 @@ def _check(*, at: float | None, uncertainty: int, seed: int, onset: float | None
 
 
 def _draw(content: dict[str, Any], request: ReactionRequest, library: PhaseLibrary, path: Path) -> None:
-    """Draw the line of one temperature; of a range the map, with the borders of its fields located to 1 K."""
+    """Draw the line of one temperature; of a range the map, with the borders of its fields located."""
     from cosinter.workflows import diagrams
     from cosinter.workflows.reactions import map_content
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Tell = Callable[[str, int, int], None]
 #: Samples of the onset at most: each is bisected in temperature.
 ONSET_SAMPLES = 200
+#: How closely a map locates a change of products; with solutions every line takes about a second.
+RESOLUTION_K, SOLUTION_RESOLUTION_K = 1.0, 20.0
 Basis = Literal["mole", "mass", "volume"]
 
 
@@ -262,5 +264,6 @@ def map_content(request: ReactionRequest, *, library: PhaseLibrary) -> dict[str,
         request.second,
         temperatures_K=[value + zero_Celsius for value in request.temperatures_C],
         solutions=setting.solutions,
+        resolution_K=SOLUTION_RESOLUTION_K if setting.solutions else RESOLUTION_K,
         **setting.common(),
     ).to_dict()
