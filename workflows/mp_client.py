@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from cosinter.data.exceptions import EngineError, InputError, MissingEngineError
@@ -199,7 +199,7 @@ class MaterialsProject:
                 endpoint=self.endpoint,
                 use_document_model=False,
                 mute_progress_bars=True,
-                timeout=self._timeout_s,
+                timeout=cast(Any, self._timeout_s),  # requests takes fractions of a second, mp-api says int
             )
             for scheme in ("http://", "https://"):
                 rester.session.mount(scheme, HTTPAdapter(max_retries=0))

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cosinter.workflows.react_options import describe_atmosphere
+from cosinter.workflows.reactions import strongest_kink, telling_kinks
 
 #: Products less probable than this are not printed.
 LEAST_PROBABILITY = 0.05
 MOST_TIES = 6
-#: A line with more kinks than this is shown by the kinks where its products change.
-MOST_KINKS = 18
 _BASES = ("mole", "mass", "volume")
 _NARROWEST = 20
-_APART = 0.003
 
 
 class Listing:
@@ -107,8 +105,8 @@ def _print_line(console: Any, content: Mapping[str, Any]) -> None:
         ("x mole", "mass", "vol.", "dG kJ/mol", "meV/atom"),
         "products (mol)",
     )
-    strongest = min(content["kinks"], key=lambda kink: kink["dG"]["meV_per_atom"])
-    kinks = _telling(content["kinks"], strongest)
+    strongest = strongest_kink(content["kinks"])
+    kinks = telling_kinks(content["kinks"])
     rows = [(kink, "bold" if kink is strongest else "") for kink in kinks]
     rows += [(content["point"], "cyan")] if "point" in content else []
     for row, style in rows:
@@ -129,22 +127,11 @@ def _print_line(console: Any, content: Mapping[str, Any]) -> None:
     _legend(
         console, f"bold: lowest dG per atom{asked}; ±: one standard uncertainty; gases with - are taken up"
     )
-    _print_ties(console, content["ties"], content.get("point", strongest)["fraction"]["mole"])
-
-
-def _telling(kinks: Sequence[Mapping[str, Any]], strongest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """All kinks of a short line; of a long one (solutions) the ends, the strongest, and where products change."""
-    if len(kinks) <= MOST_KINKS:
-        return list(kinks)
-    found: list[Mapping[str, Any]] = [kinks[0]]
-    before: set[str] = set()
-    for kink in kinks[1:-1]:
-        products = {product["phase"] for product in kink["products"]}
-        apart = kink["fraction"]["mole"] - found[-1]["fraction"]["mole"] > _APART
-        if kink is strongest or (products != before and apart):
-            found.append(kink)
-        before = products if apart or kink is strongest else before
-    return [*found, kinks[-1]]
+    shown = content.get("point", strongest)
+    named = [f"{p['phase']} {p['formula']}" for p in shown["products"] if p["phase"] in content["solutions"]]
+    if named:
+        _legend(console, f"at x = {_number(shown['fraction']['mole'], 3)}: {', '.join(named)}")
+    _print_ties(console, content["ties"], shown["fraction"]["mole"])
 
 
 def _print_ties(console: Any, ties: Iterable[Mapping[str, Any]], mole: float) -> None:

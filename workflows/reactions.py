@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
     from cosinter.analysis.thermochemistry.solution_models import Solution
 
+#: A line with more kinks than this is shown by the kinks where its products change.
+MOST_KINKS = 18
+_APART = 0.003
 #: Called with what is being done, steps done and all steps.
 Tell = Callable[[str, int, int], None]
 #: Samples of the onset at most: each is bisected in temperature.
@@ -226,7 +229,9 @@ def _provenance(reaction: InterfaceReaction, content: Mapping[str, Any]) -> dict
     for tie in content["ties"]:
         named |= {product["phase"] for other in tie["alternatives"] for product in other["products"]}
     listed, column = product_names(reaction.problem)
-    phases = {listed[i]: phase for i, phase in zip(column, reaction.problem.library.phases, strict=True)}
+    every = reaction.problem.library.phases
+    phases = {listed[i]: phase for i, phase in zip(column, every, strict=True)}
+    phases |= {phase.name: phase for phase in every}
     found = {phase.name: describe_phase(phase) for phase in (reaction.first, reaction.second)}
     for name in sorted(named - set(found)):
         solution = name.rstrip(" 0123456789") if name not in phases else name
@@ -267,3 +272,24 @@ def map_content(request: ReactionRequest, *, library: PhaseLibrary) -> dict[str,
         resolution_K=SOLUTION_RESOLUTION_K if setting.solutions else RESOLUTION_K,
         **setting.common(),
     ).to_dict()
+
+
+def strongest_kink(kinks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The kink with the lowest dG per atom."""
+    return min(kinks, key=lambda kink: float(kink["dG"]["meV_per_atom"]))
+
+
+def telling_kinks(kinks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """All kinks of a short line; of a long one (solutions) the ends, the strongest, and where products change."""
+    if len(kinks) <= MOST_KINKS:
+        return list(kinks)
+    strongest = strongest_kink(kinks)
+    found: list[Mapping[str, Any]] = [kinks[0]]
+    before: set[str] = set()
+    for kink in kinks[1:-1]:
+        products = {product["phase"] for product in kink["products"]}
+        apart = kink["fraction"]["mole"] - found[-1]["fraction"]["mole"] > _APART
+        if kink is strongest or (products != before and apart):
+            found.append(kink)
+        before = products if apart or kink is strongest else before
+    return [*found, kinks[-1]]

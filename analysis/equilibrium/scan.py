@@ -120,15 +120,17 @@ class MixingLines:
 def product_names(problem: LinearProblem) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """Names of products, and which of them each column of the program is, shape [phases].
 
-    All samples of a solution are one product of its name; its pure end members, and a composition with a name of its
-    own such as a reactant, are phases of their own.
+    All samples of a solution and its pure end members are one product of its name; a composition with a name of its
+    own, such as a reactant, is a phase of its own.
     """
-    names = [
-        phase.solution.name
-        if isinstance(phase, SolutionSample) and phase.name.startswith(f"{phase.solution.name} ")
-        else phase.name
+    samples = [
+        phase
         for phase in problem.library.phases
+        if isinstance(phase, SolutionSample) and phase.name.startswith(f"{phase.solution.name} ")
     ]
+    solution = {member.phase: phase.solution.name for phase in samples for member in phase.solution.members}
+    solution |= {phase.name: phase.solution.name for phase in samples}
+    names = [solution.get(phase.name, phase.name) for phase in problem.library.phases]
     listed = tuple(dict.fromkeys(names))
     place = {name: i for i, name in enumerate(listed)}
     return listed, np.array([place[name] for name in names], dtype=np.intp)

@@ -126,8 +126,8 @@ def _cases(problem: LinearProblem, vectors: FloatArray) -> tuple[list[_Case], Fl
     amounts = best.dense(problem.counts.shape[1])
     listed, shown = product_names(problem)
     keys = [
-        f"solution {phase.solution.name}" if isinstance(phase, SolutionSample) else phase.name
-        for phase in problem.library.phases
+        phase.solution.name if isinstance(phase, SolutionSample) else listed[place]
+        for phase, place in zip(problem.library.phases, shown, strict=True)
     ]
     group = np.unique(keys, return_inverse=True)[1]
     cases = []
