@@ -12,6 +12,8 @@ from cosinter.analysis.parameters import ParameterSet
 from cosinter.data.exceptions import StorageError
 from cosinter.workflows import judge
 from cosinter.workflows.plan import Plan
+from cosinter.workflows.react_options import LEAST_PROBABILITY
+from cosinter.workflows.reactions import telling_kinks
 from cosinter.workflows.report_content import (
     BalanceRow,
     BarrierRow,
@@ -22,10 +24,12 @@ from cosinter.workflows.report_content import (
     LadderRow,
     LatticeValue,
     PatternRow,
+    PhaseRow,
     PhononRow,
     Product,
     ReactionTable,
     ReportContent,
+    Sampled,
     Scene,
     SinterSeries,
     StageRow,
@@ -240,14 +244,39 @@ def _clean(value: float) -> float:
     return 0.0 if abs(value) < 1e-9 else value
 
 
+def _sampled(data: Mapping[str, Any]) -> Sampled:
+    strongest = data["strongest"]
+    return Sampled(
+        samples=data["samples"],
+        dG_low_meV_per_atom=strongest["dG_meV_per_atom"]["p5"],
+        dG_high_meV_per_atom=strongest["dG_meV_per_atom"]["p95"],
+        probabilities=tuple(
+            (name, share) for name, share in strongest["products"].items() if share >= LEAST_PROBABILITY
+        ),
+    )
+
+
+def _phase(name: str, data: Mapping[str, Any]) -> PhaseRow:
+    keys = ("formula", "energy_source", "thermal_source", "uncertainty_kJ_per_mol", "qualitative", "source")
+    return PhaseRow(phase=name, **{key: data[key] for key in keys})
+
+
 def _reaction(data: Mapping[str, Any]) -> ReactionTable:
+    shown = telling_kinks(data["kinks"])
+    named = {product["phase"] for kink in shown for product in kink["products"]}
     return ReactionTable(
         first=data["reactants"][0],
         second=data["reactants"][1],
         temperature_C=data["temperature_C"],
         atmosphere=", ".join(f"{gas} {pressure:g} bar" for gas, pressure in data["atmosphere"].items()),
-        kinks=tuple(_kink(kink) for kink in data["kinks"]),
+        kinks=tuple(_kink(kink) for kink in shown),
         marked=_kink(data["point"]) if data.get("point") else None,
+        sampled=_sampled(data["uncertainty"]) if "uncertainty" in data else None,
+        phases=tuple(
+            _phase(name, row)
+            for name, row in data["phases"].items()
+            if name in named or row["formula"] in data["reactants"]
+        ),
         note="; ".join(data.get("warnings", ())),
     )
 

@@ -8,6 +8,8 @@ from cosinter.data.exceptions import InputError
 
 COLDEST_C, HOTTEST_C = 25.0, 1200.0
 LARGEST_PRESSURE_BAR = 100.0
+#: Products less probable than this are not shown to people.
+LEAST_PROBABILITY = 0.05
 MOST_TEMPERATURES = 1000
 #: Gases that may be open.
 OPEN_GASES = ("O2", "CO2", "H2O", "CO", "H2")

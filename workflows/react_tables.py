@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cosinter.workflows.react_options import describe_atmosphere
+from cosinter.workflows.react_options import LEAST_PROBABILITY, describe_atmosphere
 from cosinter.workflows.reactions import strongest_kink, telling_kinks
 
-#: Products less probable than this are not printed.
-LEAST_PROBABILITY = 0.05
 MOST_TIES = 6
 _BASES = ("mole", "mass", "volume")
 _NARROWEST = 20

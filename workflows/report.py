@@ -133,6 +133,7 @@ def _environment() -> Environment:
         "formula": report_text.formula_markup,
         "flat": report_text.flattened,
         "anchor": report_text.parameter_anchor,
+        "phase_rows": report_text.phase_rows,
         "products": report_text.products_markup,
         "share": report_text.bar_percent,
         "signed": report_text.signed_number,

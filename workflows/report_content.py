@@ -20,10 +20,12 @@ from cosinter.workflows.report_rows import (
     Kink,
     LadderRow,
     LatticeValue,
+    PhaseRow,
     PhononRow,
     Product,
     ReactionTable,
     Role,
+    Sampled,
     Series,
     StructureRow,
     equal_lengths,
@@ -46,12 +48,14 @@ __all__ = [
     "Number",
     "ParameterRow",
     "PatternRow",
+    "PhaseRow",
     "PhononRow",
     "Product",
     "PublishedRow",
     "ReactionTable",
     "ReportContent",
     "Role",
+    "Sampled",
     "Scene",
     "Series",
     "SinterSeries",
@@ -197,6 +201,7 @@ class Chart(Content):
     caption: str = ""
     log_x: bool = False
     log_y: bool = False
+    section: Literal["charts", "reactions"] = "charts"
 
 
 class PatternRow(Content):

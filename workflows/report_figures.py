@@ -17,7 +17,6 @@ from cosinter.workflows.report_content import (
     Case,
     Chart,
     PatternRow,
-    ReactionTable,
     ReportContent,
     Role,
     Series,
@@ -107,18 +106,17 @@ def figures(content: ReportContent) -> tuple[Figure | SceneFigure, ...]:
         built.append(_barriers(content))
     if content.phonons:
         built.append(_phonons(content))
-    if content.reactions:
-        built.append(_reactions(content.reactions))
+    built.extend(_chart(chart) for chart in content.charts if chart.section == "reactions")
+    built.extend(scene_figures(content.scenes))
     if content.ladder:
         built.append(_ladder(content))
-    built.extend(scene_figures(content.scenes))
     if content.sinter:
         built.append(_programme(content, colours))
     if any(series.inventories for series in content.sinter):
         built.append(_inventories(content))
     if any(series.gas for series in content.sinter):
         built.append(_gas(content, colours))
-    built.extend(_chart(chart) for chart in content.charts)
+    built.extend(_chart(chart) for chart in content.charts if chart.section == "charts")
     if content.diffraction:
         built.append(_diffraction(content, colours))
     return tuple(built)
@@ -203,29 +201,6 @@ def _phonons(content: ReportContent) -> Figure:
         (Panel("F(vib) / kJ per mol of formula", tuple(lines), height=240),),
         "Harmonic free energy of the lattice vibrations. Soft lattices fall faster with temperature, which is how heat "
         "shifts the balance between products.",
-    )
-
-
-def _reactions(tables: Sequence[ReactionTable]) -> Figure:
-    pairs = list(dict.fromkeys((table.first, table.second) for table in tables))
-    panels = []
-    for first, second in pairs:
-        lines = []
-        for place, table in enumerate(t for t in tables if (t.first, t.second) == (first, second)):
-            colour, dash = _neutral(place)
-            x = tuple(kink.mole_fraction for kink in table.kinks)
-            y = tuple(kink.dG_meV_per_atom for kink in table.kinks)
-            label = f"{table.temperature_C:g} °C, {table.atmosphere}"
-            lines.append(Line(label, x, y, colour, dash, markers=True))
-        panels.append(Panel(f"{first} + {second}: ΔG / meV per atom", tuple(lines), height=210))
-    return Figure(
-        "reactions",
-        "reactions",
-        "Driving force over the mixing ratio",
-        "mole fraction of the first reactant",
-        tuple(panels),
-        "Every kink is a ratio at which the set of products changes; the lowest kink is the worst contact ratio. "
-        "Zero means that the pair is stable; the lines between kinks are exact.",
     )
 
 
@@ -349,7 +324,7 @@ def _chart(chart: Chart) -> Figure:
     )
     panel = Panel(chart.y_label, lines, log_y=chart.log_y, height=280)
     return Figure(
-        f"chart-{chart.name}", "charts", chart.title, chart.x_label, (panel,), chart.caption, chart.log_x
+        f"chart-{chart.name}", chart.section, chart.title, chart.x_label, (panel,), chart.caption, chart.log_x
     )
 
 

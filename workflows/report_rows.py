@@ -139,8 +139,29 @@ class Kink(Content):
     products: tuple[Product, ...]
 
 
+class PhaseRow(Content):
+    """Who gave the free energy of a phase of a reaction, and how sure it is."""
+
+    phase: str
+    formula: str
+    energy_source: str
+    thermal_source: str
+    uncertainty_kJ_per_mol: float
+    qualitative: bool = False
+    source: str
+
+
+class Sampled(Content):
+    """What Monte Carlo over the errors of the phases says at the worst ratio."""
+
+    samples: int
+    dG_low_meV_per_atom: float
+    dG_high_meV_per_atom: float
+    probabilities: tuple[tuple[str, Share], ...]
+
+
 class ReactionTable(Content):
-    """All kinks between two reactants at one temperature; ``marked`` is the ratio of the study."""
+    """Kinks between two reactants at one temperature; ``marked`` is the ratio of the study."""
 
     first: str
     second: str
@@ -148,6 +169,8 @@ class ReactionTable(Content):
     atmosphere: str
     kinks: tuple[Kink, ...]
     marked: Kink | None = None
+    sampled: Sampled | None = None
+    phases: tuple[PhaseRow, ...] = ()
     note: str = ""
 
 

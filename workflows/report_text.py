@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from cosinter.workflows.report_content import Headline, Kink, LadderRow, Number
+from cosinter.workflows.report_content import Headline, Kink, LadderRow, Number, PhaseRow, ReactionTable
 
 _DOI = re.compile(
     r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)?\b(10\.\d{4,9}/[^\s\"<>,;|]*[^\s\"<>,;|.)\]}'’:])",
@@ -106,12 +106,20 @@ def common_temperatures(rows: Sequence[LadderRow]) -> tuple[float, ...]:
     return first if len(first) <= 6 and all(row.temperature_C == first for row in rows) else ()
 
 
+def phase_rows(tables: Iterable[ReactionTable]) -> tuple[PhaseRow, ...]:
+    """The phases of all reactions, each once, in the order of their names."""
+    rows = {row.phase: row for table in tables for row in table.phases}
+    return tuple(rows[name] for name in sorted(rows, key=str.lower))
+
+
 def products_markup(kink: Kink) -> Markup:
-    """'0.50 Li3PO4 + 0.25 TiO2' with lowered numbers."""
-    terms = [
-        Markup("{} {}").format(f"{product.mol:.3g}", formula_markup(product.formula or product.phase))
-        for product in kink.products
-    ]
+    """'0.50 Li3PO4 + 0.25 rock salt Ni0.9Co0.1O' with lowered numbers; a solution with its name and composition."""
+    terms = []
+    for product in kink.products:
+        formula = product.formula or product.phase
+        solution = product.phase not in ("", formula) and not {"_", "("} & set(product.phase)
+        text = f"{product.phase} {formula}" if solution else formula
+        terms.append(Markup("{} {}").format(f"{product.mol:.3g}", formula_markup(text)))
     return Markup(" + ").join(terms) if terms else Markup("unchanged")
 
 

@@ -119,6 +119,7 @@ def _chart(reactants: Sequence[str], lines: Sequence[Mapping[str, Any]]) -> Char
         title=f"Driving force of {first} + {second}, and how sure it is",
         x_label=f"mass fraction of {first}",
         y_label="ΔG / meV per atom",
+        section="reactions",
         curves=tuple(curves),
         caption="Energy gained when both are mixed in this ratio. The band is one standard uncertainty of the free "
         "energies of reactants and products; where it stays below zero, the reaction is certain to be downhill.",
