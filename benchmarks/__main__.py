@@ -58,8 +58,8 @@ def mixing_line() -> tuple[float, float]:
 
 def furnace() -> float:
     """One bare case of the main job through its furnace programme."""
-    from cosinter.workflows.libraries import library_inputs
-    from cosinter.workflows.steps_furnace import parameter_set, simulate_case, sinter_case
+    from cosinter.workflows.sources.libraries import library_inputs
+    from cosinter.workflows.steps.furnace import parameter_set, simulate_case, sinter_case
     from cosinter.workflows.study import Study
 
     study = Study(name="benchmark")

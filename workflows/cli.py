@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from cosinter.data.exceptions import CosinterError, InputError
-from cosinter.workflows import cli_data, cli_energies, cli_phases, cli_plot, cli_react, cli_runs, cli_science
+from cosinter.workflows.commands import data, energies, phases, plot, react, runs, science
 
 app = typer.Typer(
     name="cosinter",
@@ -46,24 +46,23 @@ def _options(
 
 
 for _command in (
-    cli_runs.run,
-    cli_runs.validate,
-    cli_runs.schema,
-    cli_science.structure,
-    cli_react.react,
-    cli_science.sinter,
-    cli_energies.energies,
-    cli_runs.report,
-    cli_runs.export,
-    cli_runs.status,
-    cli_runs.doctor,
+    runs.run,
+    runs.validate,
+    runs.schema,
+    science.structure,
+    react.react,
+    science.sinter,
+    energies.energies,
+    runs.report,
+    runs.export,
+    runs.status,
+    runs.doctor,
 ):
     app.command()(_command)
 
-# groups of commands: app.add_typer(cli_<group>.app, name="<group>")
-app.add_typer(cli_phases.app, name="phases")
-app.add_typer(cli_data.app, name="data")
-app.add_typer(cli_plot.app, name="plot")
+app.add_typer(phases.app, name="phases")
+app.add_typer(data.app, name="data")
+app.add_typer(plot.app, name="plot")
 
 
 def main() -> None:

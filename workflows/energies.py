@@ -16,7 +16,7 @@ from cosinter.data.exceptions import InputError, MissingEngineError
 from cosinter.workflows.flows import Outcome, Watch, run_plan
 from cosinter.workflows.plan import Plan, Stage
 from cosinter.workflows.results import Results, digest, storage_errors, write_atomically
-from cosinter.workflows.user_data import energies_folder
+from cosinter.workflows.sources.user_data import energies_folder
 
 if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.energy_tables import EnergyTable

@@ -29,7 +29,7 @@ def run_stage(root: Path, name: str) -> StageResult:
     CosinterError
         The step failed, or its result could not be written; nothing half-written is left.
     """
-    from cosinter.workflows.steps import STEPS
+    from cosinter.workflows.steps.table import STEPS
 
     plan = Plan.read(root)
     results = Results(root)

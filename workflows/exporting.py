@@ -15,7 +15,7 @@ from cosinter.analysis.exports.electrode import Geometry
 from cosinter.analysis.exports.pybamm import to_pybamm
 from cosinter.analysis.parameters import ParameterSet
 from cosinter.data.exceptions import InputError, UnknownNameError
-from cosinter.workflows.collect import Collected, read_collected
+from cosinter.workflows.report.collect import Collected, read_collected
 from cosinter.workflows.results import storage_errors, write_atomically
 
 Writer = Callable[[Collected, ParameterSet, Iterable[str], bool], dict[str, str]]

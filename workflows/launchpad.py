@@ -55,7 +55,7 @@ def open_launchpad(address: str | Path, *, allow_network: bool = False, log_leve
     ...     launchpad.get_fw_ids()
     []
     """
-    from cosinter.workflows.embedded_methods import install
+    from cosinter.workflows.embedded.methods import install
 
     uri = _normalised(address)
     install()
@@ -130,7 +130,7 @@ def recover_lost_runs(launchpad: Any) -> list[int]:
     """
     from contextlib import nullcontext
 
-    from cosinter.workflows.embedded_client import EmbeddedClient
+    from cosinter.workflows.embedded.client import EmbeddedClient
 
     connection = launchpad.connection
     with connection.file.transaction() if isinstance(connection, EmbeddedClient) else nullcontext():
@@ -152,7 +152,7 @@ def lpad_main(arguments: Sequence[str]) -> int:
     """Run FireWorks' `lpad`, `rlaunch` or `qlaunch` (first argument) so that it understands embedded stores."""
     from importlib import import_module
 
-    from cosinter.workflows.embedded_methods import install
+    from cosinter.workflows.embedded.methods import install
 
     install()
     command = arguments[0]

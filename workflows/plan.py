@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from cosinter.data.exceptions import DataError, StorageError
-from cosinter.workflows.libraries import library_inputs
 from cosinter.workflows.results import Results, digest
+from cosinter.workflows.sources.libraries import library_inputs
 from cosinter.workflows.study import Study
 
 ATOMS = ("data/exceptions.py", "data/tables.py", "data/crystals.yaml", "structures")
@@ -28,7 +28,7 @@ FORCES = (
     "data/potentials.yaml",
     "analysis/calculators.py",
     "analysis/lammps_engine.py",
-    "workflows/steps_atoms.py",
+    "workflows/steps/atoms.py",
 )
 THERMO = (
     *ATOMS,
@@ -39,38 +39,20 @@ THERMO = (
     "analysis/parameters.py",
     "analysis/thermochemistry",
     "analysis/equilibrium",
-    "workflows/libraries.py",
-    "workflows/steps_thermo.py",
+    "workflows/sources/libraries.py",
+    "workflows/steps/thermodynamics.py",
 )
-MODEL = ("data/exceptions.py", "analysis/parameters.py", "analysis/continuum", "workflows/steps_furnace.py")
+MODEL = ("data/exceptions.py", "analysis/parameters.py", "analysis/continuum", "workflows/steps/furnace.py")
 DIAGRAMS = (
-    "workflows/diagrams.py",
-    "workflows/diagrams_ellingham.py",
-    "workflows/diagrams_fields.py",
-    "workflows/diagrams_line.py",
-    "workflows/diagrams_map.py",
-    "workflows/diagrams_products.py",
-    "workflows/diagrams_pymatgen.py",
-    "workflows/diagrams_render.py",
-    "workflows/diagrams_scene.py",
-    "workflows/diagrams_sections.py",
-    "workflows/diagrams_solid.py",
-    "workflows/report_thermo.py",
-    "workflows/steps_diagrams.py",
+    "workflows/diagrams",
+    "workflows/report/thermodynamics.py",
+    "workflows/steps/diagrams.py",
 )
 REPORT = (
-    "workflows/steps_report.py",
-    "workflows/collect.py",
-    "workflows/judge.py",
+    "workflows/steps/report.py",
+    "workflows/report",
+    "workflows/diagrams",
     "workflows/exporting.py",
-    "workflows/report.py",
-    "workflows/report_content.py",
-    "workflows/report_drawing.py",
-    "workflows/report_figures.py",
-    "workflows/report_parameters.py",
-    "workflows/report_rows.py",
-    "workflows/report_text.py",
-    "workflows/templates",
     "analysis/exports",
     "data/published.yaml",
     "data/references.yaml",
@@ -80,7 +62,7 @@ REPORT = (
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a run: ``function`` of :mod:`cosinter.workflows.steps`, its inputs and what it reads."""
+    """One step of a run: ``function`` of :mod:`cosinter.workflows.steps.table`, its inputs and what it reads."""
 
     name: str
     function: str
@@ -275,7 +257,7 @@ def _continuum_stages(study: Study, library: Mapping[str, Any]) -> tuple[Stage, 
         code=(
             *THERMO,
             "data/transport.yaml",
-            "workflows/steps_furnace.py",
+            "workflows/steps/furnace.py",
             "analysis/assembly.py",
             "analysis/hopping.py",
             "analysis/observables",
@@ -315,7 +297,7 @@ def _continuum_stages(study: Study, library: Mapping[str, Any]) -> tuple[Stage, 
                 *ATOMS,
                 "analysis/observables/diffraction.py",
                 "analysis/observables/sintered_phases.py",
-                "workflows/steps_diffraction.py",
+                "workflows/steps/diffraction.py",
             ),
             engines=("pymatgen",),
         )

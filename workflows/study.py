@@ -254,7 +254,7 @@ class Thermodynamics(Section):
     @field_validator("energies")
     @classmethod
     def _known(cls, energies: tuple[str, ...]) -> tuple[str, ...]:
-        from cosinter.workflows.libraries import check_energies
+        from cosinter.workflows.sources.libraries import check_energies
 
         return check_energies(energies)
 

@@ -132,7 +132,7 @@ def _fizzle_own(launchpad: Any) -> None:
 @contextmanager
 def _alive(launchpad: Any) -> Iterator[str]:
     """Hold a locked file beside the embedded store; the lock goes when the process dies, however it dies."""
-    from cosinter.workflows.embedded_client import EmbeddedClient
+    from cosinter.workflows.embedded.client import EmbeddedClient
 
     if fcntl is None or not isinstance(launchpad.connection, EmbeddedClient):
         yield ""
@@ -200,7 +200,7 @@ def _quiet_rocket() -> Iterator[list[threading.Event]]:
 @contextmanager
 def _stop_on_signals(launchpad: Any) -> Iterator[list[Stopped]]:
     """Turn stop signals into `Stopped`, raised in the main thread between two transactions."""
-    from cosinter.workflows.embedded_client import EmbeddedClient
+    from cosinter.workflows.embedded.client import EmbeddedClient
 
     told: list[Stopped] = []
     if threading.current_thread() is not threading.main_thread():

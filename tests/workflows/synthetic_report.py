@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cosinter.workflows.report_content import (
+from cosinter.workflows.report.content import (
     BalanceRow,
     BarrierRow,
     Case,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cosinter.data.exceptions import InputError
-from cosinter.workflows.react_options import parse_atmosphere
+from cosinter.workflows.commands.react_options import parse_atmosphere
 
 STUDIES = Path(__file__).parents[2] / "data" / "studies"
 COMMANDS = (

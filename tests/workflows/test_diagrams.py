@@ -14,13 +14,13 @@ from cosinter.analysis.equilibrium.potential_diagrams import potential_diagram
 from cosinter.analysis.equilibrium.product_map import product_map
 from cosinter.analysis.thermochemistry.library import load_library
 from cosinter.data.exceptions import InputError
-from cosinter.workflows import diagrams
-from cosinter.workflows.diagrams_ellingham import ellingham_drawing
-from cosinter.workflows.diagrams_fields import _spread
-from cosinter.workflows.diagrams_line import line_figure
-from cosinter.workflows.diagrams_map import map_scene
-from cosinter.workflows.diagrams_products import family, ratio, rescaled, stretches
-from cosinter.workflows.diagrams_scene import (
+from cosinter.workflows.diagrams import drawing as diagrams
+from cosinter.workflows.diagrams.ellingham import ellingham_drawing
+from cosinter.workflows.diagrams.fields import _spread
+from cosinter.workflows.diagrams.line import line_figure
+from cosinter.workflows.diagrams.maps import map_scene
+from cosinter.workflows.diagrams.products import family, ratio, rescaled, stretches
+from cosinter.workflows.diagrams.scene import (
     Scale,
     Scene,
     colour_at,
@@ -30,7 +30,7 @@ from cosinter.workflows.diagrams_scene import (
     pretty,
     subscripted,
 )
-from cosinter.workflows.diagrams_sections import ternary_scene
+from cosinter.workflows.diagrams.sections import ternary_scene
 
 OXYGEN = {"O2": 0.21}
 
@@ -162,7 +162,7 @@ def test_names_in_a_triangle_do_not_cover_each_other(ternary) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from cosinter.workflows import diagrams_render
+    from cosinter.workflows.diagrams import render as diagrams_render
 
     scene = ternary_scene(ternary)
     canvas = Figure(figsize=(scene.width_inches, scene.height_inches), dpi=100)
@@ -291,7 +291,7 @@ def test_colours_follow_the_scale() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 def test_pymatgen_draws_closed_systems_and_says_what_it_cannot(library, ternary) -> None:
-    from cosinter.workflows.diagrams_pymatgen import pymatgen_drawing
+    from cosinter.workflows.diagrams.pymatgen_plots import pymatgen_drawing
 
     closed = phase_diagram(("Li2O", "TiO2", "P2O5"), library=library, temperature_K=973.15, pressures_bar={})
     drawing = pymatgen_drawing(closed)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cosinter.workflows.judge import headlines, layered_kept, published_rows, verdict
+from cosinter.workflows.report.judge import headlines, layered_kept, published_rows, verdict
 from cosinter.workflows.study import Case, Compensator, Study
 
 STUDY = Study(

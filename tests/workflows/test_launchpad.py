@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from cosinter.data.exceptions import InputError, MissingEngineError, StorageError
-from cosinter.workflows import embedded_methods
+from cosinter.workflows.embedded import methods as embedded_methods
+from cosinter.workflows.embedded.store import open_file
 from cosinter.workflows.launchpad import main, open_launchpad, recover_lost_runs
-from cosinter.workflows.sqlite_store import open_file
 from cosinter.workflows.worker import run_worker
 
 TASKS = Path(__file__).parent

@@ -13,11 +13,17 @@ from typer.testing import CliRunner
 
 from cosinter.analysis.thermochemistry.library import load_library
 from cosinter.data.exceptions import InputError, MissingEngineError, StorageError
-from cosinter.workflows import cli_data, materials_project, mp_client
-from cosinter.workflows.materials_project import batches, check_elements, fetch, subsystems
-from cosinter.workflows.mp_client import FetchError, find_endpoint, find_key
-from cosinter.workflows.snapshots import load_snapshot, read_manifest, snapshot_contents, snapshot_phases
-from cosinter.workflows.user_data import snapshots_folder
+from cosinter.workflows.commands import data as cli_data
+from cosinter.workflows.sources import materials_project, mp_client
+from cosinter.workflows.sources.materials_project import batches, check_elements, fetch, subsystems
+from cosinter.workflows.sources.mp_client import FetchError, find_endpoint, find_key
+from cosinter.workflows.sources.snapshots import (
+    load_snapshot,
+    read_manifest,
+    snapshot_contents,
+    snapshot_phases,
+)
+from cosinter.workflows.sources.user_data import snapshots_folder
 from tests.workflows.materials_project_server import KEY, Service, running_service
 
 SMALL = ("Li", "O", "C")
@@ -302,7 +308,7 @@ def test_a_full_disk_leaves_the_former_snapshot(service: Service, monkeypatch: p
     def full(path: Path, text: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cosinter.workflows.snapshots.write_atomically", full)
+    monkeypatch.setattr("cosinter.workflows.sources.snapshots.write_atomically", full)
     with pytest.raises(StorageError, match="No space left"):
         Clock().run()
     monkeypatch.undo()

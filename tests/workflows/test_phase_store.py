@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from cosinter.analysis.thermochemistry.library import load_library
 from cosinter.data.exceptions import InputError, UnknownNameError
-from cosinter.workflows import phase_store
-from cosinter.workflows.cli_phases import app
-from cosinter.workflows.doctor import examine
+from cosinter.workflows.commands.doctor import examine
+from cosinter.workflows.commands.phases import app
+from cosinter.workflows.sources import phase_store
 
 RECORD = """\
 name: Ni2TiO4

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosinter.data.exceptions import InputError
-from cosinter.workflows.react_options import (
+from cosinter.workflows.commands.react_options import (
     describe_atmosphere,
     parse_atmosphere,
     parse_temperatures,

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from cosinter.workflows.report import render_report, report_sections
-from cosinter.workflows.report_content import (
+from cosinter.workflows.report.content import (
     Case,
     Number,
     PublishedRow,
@@ -23,10 +22,11 @@ from cosinter.workflows.report_content import (
     SinterSeries,
     Verdict,
 )
-from cosinter.workflows.report_drawing import figure_csv, figure_png, plotly_spec
-from cosinter.workflows.report_figures import Figure, Line, Panel, figures, slug, thinned, write_figures
-from cosinter.workflows.report_parameters import parameter_rows
-from cosinter.workflows.report_text import (
+from cosinter.workflows.report.drawing import figure_csv, figure_png, plotly_spec
+from cosinter.workflows.report.figures import Figure, Line, Panel, figures, slug, thinned, write_figures
+from cosinter.workflows.report.page import render_report, report_sections
+from cosinter.workflows.report.parameters import parameter_rows
+from cosinter.workflows.report.text import (
     duration_text,
     flattened,
     format_number,

@@ -8,10 +8,10 @@ import pytest
 
 from cosinter.analysis.equilibrium.interface import interface_reaction
 from cosinter.analysis.thermochemistry.library import load_library
-from cosinter.workflows.report import render_report
-from cosinter.workflows.report_content import Case, LadderRow, ReportContent, Scene, Verdict
-from cosinter.workflows.report_figures import figures, write_figures
-from cosinter.workflows.report_thermo import SceneFigure, reaction_charts, thermo_scenes
+from cosinter.workflows.report.content import Case, LadderRow, ReportContent, Scene, Verdict
+from cosinter.workflows.report.figures import figures, write_figures
+from cosinter.workflows.report.page import render_report
+from cosinter.workflows.report.thermodynamics import SceneFigure, reaction_charts, thermo_scenes
 
 ATMOSPHERE = {"O2": 0.21, "CO2": 4e-4, "H2O": 0.01}
 

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from cosinter.analysis.thermochemistry.corrections import DoubleCorrectionError
 from cosinter.analysis.thermochemistry.library import load_library
 from cosinter.data.exceptions import InputError, StorageError, UnknownNameError
-from cosinter.workflows import cli_data
-from cosinter.workflows.entry_import import import_entries
-from cosinter.workflows.snapshots import (
+from cosinter.workflows.commands import data as cli_data
+from cosinter.workflows.sources.entry_import import import_entries
+from cosinter.workflows.sources.snapshots import (
     check_name,
     freeze,
     load_snapshot,
@@ -26,7 +26,7 @@ from cosinter.workflows.snapshots import (
     snapshot_names,
     snapshot_phases,
 )
-from cosinter.workflows.user_data import snapshots_folder
+from cosinter.workflows.sources.user_data import snapshots_folder
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +107,9 @@ def test_anchors_are_kept_and_made_again_where_damaged(monkeypatch: pytest.Monke
     first = snapshot_phases("mine", library)
     path = snapshots_folder() / "mine" / "anchors.json"
     kept = path.read_bytes()
-    monkeypatch.setattr("cosinter.workflows.anchor_cache.find_anchors", lambda *_: pytest.fail("anew"))
+    monkeypatch.setattr(
+        "cosinter.workflows.sources.anchor_cache.find_anchors", lambda *_: pytest.fail("anew")
+    )
     second = snapshot_phases("mine", library)
     assert float(first[0].gibbs(900.0)) == float(second[0].gibbs(900.0))
     monkeypatch.undo()
@@ -204,7 +206,7 @@ def test_a_renewal_that_fails_leaves_the_former(monkeypatch: pytest.MonkeyPatch)
     def full(path: Path, text: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cosinter.workflows.snapshots.write_atomically", full)
+    monkeypatch.setattr("cosinter.workflows.sources.snapshots.write_atomically", full)
     with pytest.raises(StorageError, match="No space left"):
         freeze(RAW[1:], name="mine", source="test", functional="GGA_GGA+U", elements=["Li", "O"])
     assert load_snapshot("mine")[0] == before

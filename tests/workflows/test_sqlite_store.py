@@ -15,10 +15,11 @@ from pymongo import ReturnDocument
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError
 
 from cosinter.data.exceptions import StorageError
-from cosinter.workflows import sqlite_connection, sqlite_store
-from cosinter.workflows.embedded_client import EmbeddedClient
-from cosinter.workflows.embedded_documents import MAX_DOCUMENT_BYTES
-from cosinter.workflows.sqlite_store import DocumentFile, open_file
+from cosinter.workflows.embedded import connection as sqlite_connection
+from cosinter.workflows.embedded import store as sqlite_store
+from cosinter.workflows.embedded.client import EmbeddedClient
+from cosinter.workflows.embedded.documents import MAX_DOCUMENT_BYTES
+from cosinter.workflows.embedded.store import DocumentFile, open_file
 
 
 @pytest.fixture

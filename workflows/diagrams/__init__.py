@@ -1,0 +1,1 @@
+"""Thermodynamic diagrams: scenes as data, and how they are drawn."""

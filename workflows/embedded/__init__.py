@@ -1,0 +1,1 @@
+"""A durable single-file store behind the LaunchPad of FireWorks."""

@@ -1,0 +1,1 @@
+"""The report of a study: what it shows, and the page."""

@@ -1,0 +1,119 @@
+"""The phase library of a request: sources of energies in order of preference, the user's phases and snapshots.
+
+``mp`` stands for the only snapshot there is, ``mp:NAME`` for one of several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from cosinter.data.exceptions import InputError
+from cosinter.workflows.commands.react_options import split_list
+
+if TYPE_CHECKING:
+    from cosinter.analysis.thermochemistry.library import EnergySource, Phase, PhaseLibrary
+
+_SNAPSHOT = "mp"
+
+
+def parse_energies(text: str) -> tuple[str, ...]:
+    """Read ``measured,chgnet,mp:NAME`` into an order of preference.
+
+    Raises
+    ------
+    InputError
+        Empty, a source that does not exist, or one named twice.
+    """
+    try:
+        return check_energies(split_list(text))
+    except InputError as error:
+        raise InputError(f"--energies {text}: {error}") from error
+
+
+def check_energies(names: Sequence[str]) -> tuple[str, ...]:
+    """Accept an order of preference such as (measured, chgnet, mp:NAME).
+
+    Raises
+    ------
+    InputError
+        Empty, a source that does not exist, or one named twice.
+    """
+    from cosinter.analysis.thermochemistry.sources import ENERGIES
+
+    sources = [name.partition(":")[0] for name in names]
+    for name, source in zip(names, sources, strict=True):
+        if source not in ENERGIES or sources.count(source) > 1 or (":" in name and source != _SNAPSHOT):
+            raise InputError(f"'{name}' is not one of {', '.join(ENERGIES)}, each once")
+    if not names:
+        raise InputError(f"name at least one of {', '.join(ENERGIES)}")
+    return tuple(names)
+
+
+def chosen_library(energies: Sequence[str] | None = None) -> PhaseLibrary:
+    """Compose the library of ``energies`` (the default order if not given) with the user's own phases.
+
+    Raises
+    ------
+    InputError, UnknownNameError
+        No such source or snapshot, or a file of the user's that cannot be used.
+    StorageError, DataError
+        A damaged snapshot or table.
+    """
+    from cosinter.analysis.thermochemistry.library import load_library
+    from cosinter.analysis.thermochemistry.sources import DEFAULT_ENERGIES, make_library
+    from cosinter.workflows.energies import own_tables
+    from cosinter.workflows.sources.phase_store import user_phases
+
+    order = tuple(energies or DEFAULT_ENERGIES)
+    own, tables = user_phases(), own_tables()
+    if order == DEFAULT_ENERGIES and not own and not tables:
+        return load_library()
+    extra = [*own, *(phase for name in order for phase in _snapshot(name, load_library()))]
+    sources = [cast("EnergySource", name.partition(":")[0]) for name in order]
+    return make_library(sources, extra=extra, tables=tables)
+
+
+def library_inputs(energies: Sequence[str]) -> dict[str, Any]:
+    """What a library is made of, as plain data for a content address: order, user's phases, snapshots.
+
+    Raises
+    ------
+    InputError, UnknownNameError, StorageError
+        See :func:`chosen_library`.
+    """
+    from cosinter.workflows.energies import own_tables
+    from cosinter.workflows.results import digest
+    from cosinter.workflows.sources.phase_store import read_records, stored_files
+    from cosinter.workflows.sources.snapshots import read_manifest
+
+    return {
+        "energies": list(energies),
+        "own_energies": {name: digest(table.content) for name, table in own_tables().items()},
+        "user_phases": {name: read_records(path) for name, path in stored_files().items()},
+        "snapshots": {
+            name: read_manifest(_stored_name(name)).sha256 for name in energies if name.startswith(_SNAPSHOT)
+        },
+    }
+
+
+def _snapshot(name: str, library: PhaseLibrary) -> tuple[Phase, ...]:
+    from cosinter.workflows.sources.snapshots import snapshot_phases
+
+    return snapshot_phases(_stored_name(name), library) if name.startswith(_SNAPSHOT) else ()
+
+
+def _stored_name(name: str) -> str:
+    """Name of the snapshot that ``mp`` or ``mp:NAME`` means."""
+    from cosinter.workflows.sources.snapshots import snapshot_names
+
+    wanted = name.partition(":")[2]
+    stored = snapshot_names()
+    if not wanted and len(stored) != 1:
+        hint = (
+            f"name one, for example mp:{stored[0]}"
+            if stored
+            else "run cosinter data fetch or data import first"
+        )
+        raise InputError(f"--energies mp: {len(stored)} snapshots are stored; {hint}")
+    return wanted or stored[0]

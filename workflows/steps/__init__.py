@@ -1,0 +1,1 @@
+"""What a stage of a plan does."""

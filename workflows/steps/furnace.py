@@ -1,0 +1,252 @@
+"""Steps of the furnace: parameter set and sintering."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.constants import bar, hour, micro, nano, zero_Celsius
+
+from cosinter.data.exceptions import InputError
+from cosinter.workflows.execution import Task
+from cosinter.workflows.results import storage_errors
+from cosinter.workflows.steps.thermodynamics import cathode_and_titration
+from cosinter.workflows.study import Atmosphere, Case, Furnace, Study
+
+if TYPE_CHECKING:
+    import xarray
+
+    from cosinter.analysis.continuum.furnace import Furnace as FurnaceProgramme
+    from cosinter.analysis.continuum.inputs import SinterCase
+    from cosinter.analysis.parameters import Arrhenius, ParameterSet, Scalar
+
+SHOWN_TIMES = 400
+CELLS, SAMPLE_CELLS = 60, 40
+SAMPLE_TOLERANCE = 1.0e-5
+SALTS = {
+    "lithium_hydroxide": ("LiOH", 1.0),
+    "lithium_carbonate": ("Li2CO3", 2.0),
+    "lithium_oxide": ("Li2O", 2.0),
+}
+
+
+def parameters(task: Task) -> dict[str, Any]:
+    """Assemble the parameter set from thermodynamics, barriers and tables."""
+    barriers = [stage.data for name, stage in task.upstream.items() if name.startswith("barrier-")]
+    found = parameter_set(task.inputs, layered_diffusivity(barriers))
+    with storage_errors(task.folder):
+        (task.folder / "parameters.json").write_text(found.to_json(), encoding="utf-8")
+    kinds = [record.kind for record in found.parameters.values()]
+    return {"count": len(kinds), "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds))}}
+
+
+def layered_diffusivity(barriers: list[Mapping[str, Any]]) -> Arrhenius | None:
+    """Diffusivity from the computed single-vacancy hop of a layered oxide, if there is one.
+
+    Near full lithiation the single-vacancy (oxygen dumbbell) hop carries the diffusion, the divacancy hop only once a
+    third of the lithium is gone (Wei et al. 2015, doi:10.1021/jacs.5b04040).
+    """
+    from cosinter.analysis.hopping import hop_diffusivity
+
+    for found in barriers:
+        if found["mechanism"] == "single" and found["uncertainty_eV"] is not None:
+            return hop_diffusivity(
+                found["barrier_eV"],
+                found["uncertainty_eV"],
+                hop_length_m=found["hop_length_A"] * 1e-10,
+                neighbours=6,
+                dimensionality=2,
+                source=f"climbing-image NEB, {found['path']}, {found['calculator']['model']}",
+            )
+    return None
+
+
+def parameter_set(inputs: Mapping[str, Any], diffusivity: Arrhenius | None) -> ParameterSet:
+    """Everything the furnace model takes, for the cathode, electrolyte and programme of ``inputs``."""
+    from cosinter.analysis.assembly import assemble
+
+    model, curve = cathode_and_titration(inputs)
+    return assemble(
+        study_name=inputs["name"],
+        cathode=model,
+        titration=curve,
+        lithium_diffusivity=diffusivity,
+        overrides={"capacity.reference": capacity_reference(inputs["cathode"]["capacity_mAh_per_g"])},
+    )
+
+
+def capacity_reference(capacity_mAh_per_g: float) -> Scalar:
+    """Capacity of the undamaged cathode as the study gives it, in C/kg."""
+    from cosinter.analysis.observables.capacity import C_PER_KG_PER_MAH_PER_G
+    from cosinter.analysis.parameters import Scalar
+
+    return Scalar(
+        value=capacity_mAh_per_g * C_PER_KG_PER_MAH_PER_G,
+        unit="C/kg",
+        kind="measured",
+        source="study file, cathode.capacity_mAh_per_g: capacity of the undamaged cathode",
+    )
+
+
+def programme(furnace: Furnace, atmosphere: Atmosphere) -> FurnaceProgramme:
+    """The furnace of a study in seconds, kelvin and pascal."""
+    from cosinter.analysis.continuum.furnace import Furnace as FurnaceProgramme
+    from cosinter.analysis.continuum.furnace import Gas
+
+    knots = furnace.knots()
+    gases = tuple(
+        Gas(oxygen_Pa=air.O2 * bar, water_Pa=air.H2O * bar, carbon_dioxide_Pa=air.CO2 * bar)
+        for air in (segment.atmosphere or atmosphere for segment in furnace.segments)
+    )
+    return FurnaceProgramme(
+        times_s=tuple(time * hour for time, _ in knots),
+        temperatures_K=tuple(temperature + zero_Celsius for _, temperature in knots),
+        gases=gases,
+    )
+
+
+def sinter_case(inputs: Mapping[str, Any], found: ParameterSet) -> SinterCase:
+    """One case of a study for the continuum model."""
+    from cosinter.analysis.continuum.inputs import SinterCase, doses_from_weight_percent
+
+    case = Case.model_validate(inputs["case"])
+    salt = case.compensator
+    fraction = inputs["cathode_volume_fraction"]
+    doses: dict[str, float] = {}
+    if salt is not None:
+        doses = doses_from_weight_percent(
+            found,
+            cathode_volume_fraction=fraction,
+            weight_percent={
+                "lithium_hydroxide": salt.LiOH_wt_percent,
+                "lithium_carbonate": salt.Li2CO3_wt_percent,
+            },
+        )
+    return SinterCase(
+        name=case.name,
+        furnace=programme(
+            Furnace.model_validate(inputs["furnace"]), Atmosphere.model_validate(inputs["atmosphere"])
+        ),
+        grain_radius_m=inputs["cathode"]["grain_radius_um"] * micro,
+        cathode_volume_fraction=fraction,
+        doses=doses,
+        solid_coverage=salt.coverage if salt is not None else None,
+        cells=CELLS,
+        seed=inputs["seed"],
+    )
+
+
+def sinter(task: Task) -> dict[str, Any]:
+    """Take one case through the furnace, with intervals from samples of the parameters."""
+    from cosinter.analysis.parameters import ParameterSet
+
+    stage = task.upstream["parameters"]
+    found = ParameterSet.from_json((stage.folder / "parameters.json").read_bytes())
+    case = sinter_case(task.inputs, found)
+    dataset, summary = simulate_case(found, case)
+    with storage_errors(task.folder):
+        dataset.to_netcdf(task.folder / "furnace.nc", engine="scipy")
+    bands = spread(found, case, count=task.inputs["uncertainty_samples"], seed=task.inputs["seed"])
+    warnings = [text for text in str(dataset.attrs.get("notes", "")).split("; ") if text]
+    if bands["failed_samples"]:
+        warnings.append(
+            f"{bands['failed_samples']} of {bands['samples']} samples did not converge; the intervals leave them out"
+        )
+    return {"summary": summary, **bands, "series": series(dataset, found), "warnings": warnings}
+
+
+def simulate_case(found: ParameterSet, case: SinterCase) -> tuple[xarray.Dataset, dict[str, Any]]:
+    """Simulate one case; give the dataset and the summary with resistance and capacity."""
+    from cosinter.analysis.continuum.model import simulate
+    from cosinter.analysis.continuum.results import summary
+    from cosinter.analysis.observables.capacity import discharge_capacity
+    from cosinter.analysis.observables.impedance import interface_resistance
+
+    dataset = simulate(found, case)
+    resistance = interface_resistance(found, dataset).asr_ohm_cm2
+    capacity = discharge_capacity(found, dataset, asr_ohm_cm2=resistance).capacity_mAh_per_g
+    return dataset, summary(dataset, asr_ohm_cm2=resistance, capacity_mAh_per_g=capacity).to_dict()
+
+
+def spread(found: ParameterSet, case: SinterCase, *, count: int, seed: int) -> dict[str, Any]:
+    """Intervals (5 to 95 %) of the numbers of a summary over samples of the parameters; none if ``count`` is 0."""
+    from cosinter.analysis.continuum.ensemble import intervals, sample
+
+    if count == 0:
+        return {"intervals": {}, "samples": 0, "failed_samples": 0}
+
+    def run(drawn: ParameterSet) -> dict[str, float]:
+        _, summary = simulate_case(drawn, replace(case, cells=SAMPLE_CELLS, tolerance=SAMPLE_TOLERANCE))
+        return {key: value for key, value in summary.items() if isinstance(value, float) and key != "wall_s"}
+
+    bands = intervals(sample(found, count, seed=seed), run)
+    some = next(iter(bands.values()))
+    return {
+        "intervals": {name: [band.low, band.high] for name, band in bands.items()},
+        "samples": some.samples + some.failed,
+        "failed_samples": some.failed,
+    }
+
+
+def series(dataset: xarray.Dataset, found: ParameterSet) -> dict[str, Any]:
+    """What the report plots over time, thinned to a few hundred times; inventories in mol Li per mol metal."""
+    step = max(1, dataset.sizes["time"] // SHOWN_TIMES)
+    index = np.unique(np.append(np.arange(0, dataset.sizes["time"], step), dataset.sizes["time"] - 1))
+    thin = dataset.isel(time=index)
+
+    def column(name: str, *, scale: float = 1.0, offset: float = 0.0) -> list[float]:
+        return tidy(thin[name].to_numpy() * scale + offset)
+
+    full = found.table("electrolyte.titration.products").axis("lithium_oxide_mol_per_mol")[-1]
+    taken = 2.0 * full * float(dataset.attrs["electrolyte_per_metal"])
+
+    return {
+        "time_h": [float(value) / hour for value in thin["time"].to_numpy()],
+        "temperature_C": column("temperature", offset=-zero_Celsius),
+        "layered_fraction": column("layered_mean"),
+        "spinel_fraction": column("spinel_mean"),
+        "rock_salt_fraction": column("rock_salt_mean"),
+        "lithium_per_metal": column("lithium_mean"),
+        "interphase_nm": column("interphase_thickness", scale=1.0 / nano),
+        "inventories": {
+            "cathode": column("lithium_mean"),
+            **{
+                label: tidy(thin["compensator"].sel(species=name).to_numpy())
+                for name, (label, _) in SALTS.items()
+            },
+            "taken by the electrolyte": column("electrolyte_converted", scale=taken),
+        },
+        "gas": {
+            str(name): tidy(thin["gas_released"].sel(gas=name).to_numpy()) for name in thin["gas"].to_numpy()
+        },
+    }
+
+
+def tidy(values: Any) -> list[float]:
+    """Plain numbers, round-off below 1e-12 shown as zero."""
+    return [0.0 if abs(value) < 1e-12 else float(value) for value in values]
+
+
+def sinter_study(study: Study, parameters_file: Path | None) -> list[dict[str, Any]]:
+    """Simulate every case of a study in this process; the keys of ``cosinter sinter --json``.
+
+    Raises
+    ------
+    InputError
+        The parameter file cannot be read or is not a valid parameter set.
+    """
+    from cosinter.analysis.parameters import ParameterSet
+    from cosinter.workflows.sources.libraries import library_inputs
+
+    whole = {**study.model_dump(mode="json"), "library": library_inputs(study.thermodynamics.energies)}
+    if parameters_file is None:
+        found = parameter_set(whole, None)
+    else:
+        try:
+            found = ParameterSet.from_json(parameters_file.read_bytes())
+        except OSError as error:
+            raise InputError(f"{parameters_file} cannot be read ({error.strerror})") from error
+    return [simulate_case(found, sinter_case({**whole, "case": case}, found))[1] for case in whole["cases"]]

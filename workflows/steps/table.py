@@ -1,0 +1,25 @@
+"""The steps that a plan can name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cosinter.workflows.execution import Task
+from cosinter.workflows.steps import atoms, diagrams, diffraction, energies, furnace, report, thermodynamics
+
+STEPS: Mapping[str, Callable[[Task], dict[str, Any]]] = {
+    "relax": atoms.relax,
+    "barrier": atoms.barrier,
+    "phonon": atoms.phonon,
+    "interface": atoms.interface,
+    "energy": energies.energy,
+    "entropy": energies.entropy,
+    "reaction": thermodynamics.reaction,
+    "thermodynamics": thermodynamics.thermodynamics,
+    "diagrams": diagrams.diagrams,
+    "parameters": furnace.parameters,
+    "sinter": furnace.sinter,
+    "diffraction": diffraction.diffraction,
+    "report": report.report,
+}
