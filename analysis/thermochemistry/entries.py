@@ -43,6 +43,10 @@ SCHEMES: Mapping[str, str] = {
     "MIT ": "MIT",
 }
 
+#: Volumes per atom and formation energies that no solid leaves.
+SMALLEST_ATOM_A3, LARGEST_ATOM_A3 = 1.0, 1000.0
+LARGEST_FORMATION_EV = 10.0
+
 
 @dataclass(frozen=True)
 class Adjustment:
@@ -203,8 +207,12 @@ def read_entry(record: Any, *, position: int = 0) -> ComputedEntry:
     parameters = _mapping(fields.get("parameters") or {}, f"{where}: parameters")
     data = _mapping(fields.get("data") or {}, f"{where}: data")
     volume = _volume(fields, sum(composition.values()), where)
-    if volume is not None and volume <= 0.0:
-        raise InputError(f"{where}: the volume must be positive; got {volume:g} Å^3")
+    atoms = sum(composition.values())
+    if volume is not None and not SMALLEST_ATOM_A3 <= volume / atoms <= LARGEST_ATOM_A3:
+        raise InputError(
+            f"{where}: the volume must lie between {SMALLEST_ATOM_A3:g} and {LARGEST_ATOM_A3:g} Å^3 per atom; "
+            f"got {volume / atoms:g}"
+        )
     hubbards = parameters.get("hubbards")
     return ComputedEntry(
         entry_id=identity or f"entry-{position + 1}",
@@ -277,7 +285,7 @@ def formation_energies(entries: Sequence[ComputedEntry]) -> FloatArray:
     Raises
     ------
     InputError
-        The list lacks the entry of an element.
+        The list lacks the entry of an element, or a formation energy is beyond any compound.
     """
     references = element_references(entries)
     elements = sorted({element for entry in entries for element in entry.composition})
@@ -286,10 +294,14 @@ def formation_energies(entries: Sequence[ComputedEntry]) -> FloatArray:
         raise InputError(
             f"the computed entries hold no pure {', '.join(missing)}; formation energies need every element"
         )
-    return np.asarray(
-        [
-            (entry.corrected_energy - sum(n * references[e] for e, n in entry.composition.items()))
-            / entry.atoms
-            for entry in entries
-        ]
-    )
+    found = [
+        (entry.corrected_energy - sum(n * references[e] for e, n in entry.composition.items())) / entry.atoms
+        for entry in entries
+    ]
+    for entry, energy in zip(entries, found, strict=True):
+        if not abs(energy) <= LARGEST_FORMATION_EV:
+            raise InputError(
+                f"entry {entry.entry_id} ({entry.formula}): formation energy {energy:.3g} eV/atom from the elements of "
+                f"the same list must lie within {LARGEST_FORMATION_EV:g} eV/atom; are all energies from one method?"
+            )
+    return np.asarray(found)

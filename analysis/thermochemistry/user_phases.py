@@ -28,6 +28,7 @@ from cosinter.analysis.thermochemistry.records import (
     thermo_function,
 )
 from cosinter.data.exceptions import CompositionError, InputError
+from cosinter.data.tables import load_table
 
 #: Atoms per formula by which a Neumann-Kopp sum may miss the formula (1/3 written as 0.3333).
 BALANCE_TOLERANCE = 1e-3
@@ -102,8 +103,9 @@ def make_phase(content: Mapping[str, Any], *, library: PhaseLibrary, origin: str
     """
     record = _validated(content, origin)
     name = record.name or record.formula
-    _check_name(name, library, origin)
-    atoms = sum(_composition(record.formula, origin).values())
+    composition = _composition(record.formula, origin)
+    _check_name(name, composition, library, origin)
+    atoms = sum(composition.values())
     _check_heat_capacity_form(record, origin)
     function = thermo_function(_plain(record), _lookup(library, record, origin))
     low, high = data_range(record.range_K, function)
@@ -150,12 +152,33 @@ def _validated(content: Mapping[str, Any], origin: str) -> PhaseRecord:
     raise InputError(f"{origin}: {key} = {value[:60]}: {message[:1].lower()}{message[1:]}")
 
 
-def _check_name(name: str, library: PhaseLibrary, origin: str) -> None:
-    taken = {known.lower(): known for known in library.names}
-    if name.lower() in taken:
+def _check_name(name: str, composition: Mapping[str, float], library: PhaseLibrary, origin: str) -> None:
+    """Refuse a name that means something already: a phase, an alias, a solution, another formula."""
+    key = name.lower()
+    taken = {known.lower(): f"a phase named {known} is already in the library" for known in library.names}
+    taken |= {alias: f"'{alias}' already stands for {known}" for alias, known in library.aliases.items()}
+    taken |= {title.lower(): f"'{title}' is a solid solution or melt" for title in _solution_titles()}
+    if key in taken:
+        raise InputError(f"{origin}: {taken[key]}; give yours another name")
+    if not _reads_as(name, composition):
         raise InputError(
-            f"{origin}: a phase named {taken[name.lower()]} is already in the library; give yours another name"
+            f"{origin}: the name '{name}' is the formula of another composition; give yours another name"
         )
+
+
+def _solution_titles() -> list[str]:
+    models = load_table("solutions").values()
+    return [str(model["title"]) for model in models if isinstance(model, Mapping) and "title" in model]
+
+
+def _reads_as(name: str, composition: Mapping[str, float]) -> bool:
+    """True where ``name`` is no formula, or one of this composition."""
+    try:
+        read = parse_formula(name)
+        molar_mass(read)
+    except CompositionError:
+        return True
+    return proportionality(read, composition, tolerance=1e-6) is not None
 
 
 def _composition(formula: str, origin: str) -> Mapping[str, float]:

@@ -124,9 +124,9 @@ WRONG: dict[str, tuple[Any, str]] = {
     "sites": ([record(structure={"lattice": {"matrix": np.eye(3).tolist()}, "sites": []})], "no sites"),
     "flat": (
         [record(structure={"lattice": {"matrix": np.zeros((3, 3)).tolist()}, "sites": [1]})],
-        "must be positive",
+        "between 1 and 1000",
     ),
-    "volume": ([record(data={"volume": -2.0})], "must be positive"),
+    "volume": ([record(data={"volume": -2.0})], "between 1 and 1000"),
     "adjustment": ([record(energy_adjustments=[{"value": None}])], "finite number"),
     "twice": ([record(), record()], "two computed entries have the id 'mp-1960'"),
 }
@@ -138,6 +138,15 @@ def test_wrong_entries_are_refused_with_one_sentence(name: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
         read_entries(content)
     assert "\n" not in str(caught.value)
+
+
+def test_an_energy_beyond_any_compound_is_refused() -> None:
+    elements = [
+        record(entry_id="li", composition={"Li": 1.0}, energy=-1.9),
+        record(entry_id="o", composition={"O": 2.0}, energy=-9.9),
+    ]
+    with pytest.raises(InputError, match=r"mp-1960 \(Li2O\): formation energy .* within 10 eV/atom"):
+        formation_energies(read_entries([*elements, record(energy=-1e300)]))
 
 
 def test_foreign_classes_are_never_built() -> None:

@@ -160,3 +160,18 @@ def test_whatever_is_written_gives_finite_numbers_or_a_sentence(
     grid = np.linspace(298.15, 1300.0, 40)
     assert np.all(np.isfinite(phase.gibbs(grid)))
     assert np.all(np.diff(phase.enthalpy(grid)) > 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        ("CaTiO3", "formula of another composition"),
+        ("TiO2", "stands for TiO2"),
+        ("ncm811", "stands for"),
+        ("Spinel", "solid solution"),
+        ("nio", "already in the library"),
+    ],
+)
+def test_a_name_that_means_something_is_refused(name: str, meaning: str) -> None:
+    with pytest.raises(InputError, match=meaning):
+        make(SUM, name=name)
