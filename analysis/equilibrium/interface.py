@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.constants import Avogadro, e
@@ -27,6 +27,9 @@ from cosinter.analysis.thermochemistry.functions import FloatArray
 from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, reaction_uncertainty
 from cosinter.analysis.thermochemistry.solution_models import Solution
 from cosinter.data.exceptions import InputError, UnknownNameError
+
+if TYPE_CHECKING:
+    from cosinter.analysis.equilibrium.refine import Refinement
 
 Basis = Literal["mole", "mass", "volume"]
 ZERO_CELSIUS = 273.15
@@ -82,6 +85,7 @@ class InterfaceReaction:
     amounts : mol of every phase at the kinks, per mole of mixture, shape [kinks, phases]
     volumes_A3 : volumes of one formula unit of both reactants, None where not known
     bound_J_per_mol : with solutions, the free energy lies nowhere further below the answer, J per mole of atoms
+    solutions, refinement : solutions that may form, and their refined samples; none without solutions
     """
 
     line: MixingLine
@@ -91,6 +95,8 @@ class InterfaceReaction:
     volumes_A3: tuple[float | None, float | None]
     tolerance_J_per_mol: float = KINK_TOLERANCE
     bound_J_per_mol: float | None = None
+    solutions: tuple[Solution, ...] = ()
+    refinement: Refinement | None = None
 
     @property
     def problem(self) -> LinearProblem:
@@ -297,14 +303,18 @@ def interface_reactions(
         if models:
             refined = refine_line(line.problem, models, *line.vectors, start=refined)
             line = replace(line, problem=refined.problem)
-            yield _reaction(line, refined.positions, refined.amounts, refined.bound_J)
+            yield _reaction(line, refined.positions, refined.amounts, models, refined)
         else:
             path = line.path()
-            yield _reaction(line, path.positions, path.dense(len(line.problem.costs)), None)
+            yield _reaction(line, path.positions, path.dense(len(line.problem.costs)))
 
 
 def _reaction(
-    line: MixingLine, positions: FloatArray, amounts: FloatArray, bound_J: float | None
+    line: MixingLine,
+    positions: FloatArray,
+    amounts: FloatArray,
+    models: tuple[Solution, ...] = (),
+    refined: Refinement | None = None,
 ) -> InterfaceReaction:
     volumes = (_volume(line.first.formula), _volume(line.second.formula))
     left, right = (float(value) for value in line.problem.costs @ amounts[[0, -1]].T)
@@ -315,9 +325,21 @@ def _reaction(
             _kink(line, volumes, x, n, ends) for x, n in zip(positions.tolist(), amounts, strict=True)
         ),
         amounts=amounts,
-        warnings=_warnings(line, np.max(np.abs(amounts), axis=0)),
+        warnings=(*_warnings(line, np.max(np.abs(amounts), axis=0)), *_doubts(refined)),
         volumes_A3=volumes,
-        bound_J_per_mol=bound_J,
+        bound_J_per_mol=None if refined is None else refined.bound_J,
+        solutions=models,
+        refinement=refined,
+    )
+
+
+def _doubts(refined: Refinement | None) -> tuple[str, ...]:
+    """Say so where the solutions are not refined to the tolerance."""
+    if refined is None or refined.converged:
+        return ()
+    return (
+        f"the solutions are not fully refined: at some ratio the free energy may lie {refined.bound_J:.3g} J per mole "
+        f"of atoms ({refined.bound_J * MEV_PER_ATOM:.2g} meV/atom) lower than shown",
     )
 
 

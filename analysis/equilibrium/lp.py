@@ -50,8 +50,8 @@ class Equilibrium:
         and negative when it is taken up
     gibbs_J : free energy of the condensed products plus released minus consumed gas, J
     element_potentials : mu of each element, J/mol, on the scale of the library
-    unique : False where the composition holds fewer phases than elements (a point, not a region, of chemical
-        potentials is then one choice among several)
+    unique : False where the stable phases leave the potentials a choice (fewer phases than elements; a solution
+        counts once for each of its end members)
     warnings : stable phases used outside the temperature range of their data
     """
 
@@ -162,6 +162,7 @@ def equilibrium(
 
         refined = refine_points(problem, models, vector)
         problem, amounts, potentials = refined.problem, refined.amounts[0], refined.potentials[0]
+        unique = bool(refined.unique[0])
     return Equilibrium(
         amounts=MappingProxyType(problem.named(amounts)),
         gibbs_J=float(problem.costs @ amounts),

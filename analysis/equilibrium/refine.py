@@ -11,7 +11,9 @@ non-negative, so by duality the true minimum lies at most delta per mole of thos
 
 Along a mixing line the free energy of equilibrium is convex: between two points it lies below their chord and above
 their tangents. A point is added where the tangents of two neighbours meet, until chord and tangents agree; so a few
-dozen compositions stand for the whole line, and the bound (delta plus the widest such gap) holds for all of it.
+dozen compositions stand for the whole line, and the bound (delta plus the widest such gap) holds for all of it. The
+duals at the ends themselves, where elements are missing, say nothing about the inside: they are taken just inside, and
+each end is refined by itself with the phases made of its own elements.
 
 Column generation: P. C. Gilmore, R. E. Gomory, doi 10.1287/opre.9.6.849; phases of variable composition as many
 compounds: J. A. D. Connolly, doi 10.1016/j.epsl.2005.04.033.
@@ -23,22 +25,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cosinter.analysis.equilibrium.column_search import Search, atom_weights
 from cosinter.analysis.equilibrium.lp import LinearProblem
-from cosinter.analysis.equilibrium.simplex import Basis, minimise
-from cosinter.analysis.equilibrium.simplex import Solution as Answers
-from cosinter.analysis.thermochemistry.formulas import parse_formula
+from cosinter.analysis.equilibrium.simplex import minimise
+from cosinter.analysis.equilibrium.tableau import BoolArray
 from cosinter.analysis.thermochemistry.functions import FloatArray
-from cosinter.analysis.thermochemistry.library import Phase
 from cosinter.analysis.thermochemistry.solution_models import Solution
-from cosinter.analysis.thermochemistry.solution_search import find_lowest
-from cosinter.data.exceptions import ConvergenceError
 
 #: The answer may move by this much, J per mole of atoms.
 TOLERANCE_J = 1.0
-#: Samples of each solution to begin with.
-FIRST_SAMPLES = 24
 #: The first search, cold and warm, looks for columns and points that change the answer by more than this, J per mole
 #: of atoms.
 _WIDEST_J = 256.0
@@ -48,7 +44,7 @@ _NARROWING = 6.0
 _FEW = 0.3
 _ROUNDS = 120
 #: Duals at the ends of a line are taken this far inside, where all elements are present.
-INSET = 1e-4
+INSET = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +53,12 @@ class Refinement:
 
     Attributes
     ----------
+    base : the program without samples
     problem : the program with one more phase (:class:`SolutionSample`) per sample
     positions : share of the first composition, 0 to 1, ascending (a line), or 0, 1, 2, ... (single compositions)
     amounts : mol of each phase of the program there, shape [positions, phases]; on a line linear in between
-    potentials : mu of each element there (at the ends of a line: of the next point), J/mol, shape [positions, elements]
+    potentials : mu of each element there (at the ends of a line: just inside), J/mol, shape [positions, elements]
+    unique : the phases that are stable there allow no other potentials, shape [positions]
     bound_J : the free energy lies at most this far below the answer, J per mole of atoms of the elements that no open
         gas holds, anywhere on the line
     converged : the bound is within the tolerance
@@ -69,10 +67,12 @@ class Refinement:
         the next refinement at a similar temperature
     """
 
+    base: LinearProblem
     problem: LinearProblem
     positions: FloatArray
     amounts: FloatArray
     potentials: FloatArray
+    unique: BoolArray
     bound_J: float
     converged: bool
     rounds: int
@@ -102,7 +102,7 @@ def refine_points(
     """
     targets = np.atleast_2d(vectors)
     problem.minima(targets)
-    search = _Search(problem, solutions, start)
+    search = Search(problem, solutions, {} if start is None else start.samples)
     width = max(tolerance_J, _WIDEST_J if start is None else _WARM_J)
     while True:
         search.solve(targets, np.arange(len(targets)))
@@ -111,8 +111,9 @@ def refine_points(
             break
         if added <= _FEW * len(targets):
             width = max(tolerance_J, width / _NARROWING)
+    amounts = search.solved.dense(len(search.costs))
     positions = np.arange(len(targets), dtype=np.float64)
-    return search.finish(positions, tolerance_J)
+    return _finished(search, positions, amounts, search.duals, gap_J=0.0, tolerance_J=tolerance_J)
 
 
 def refine_line(
@@ -135,26 +136,96 @@ def refine_line(
     InputError, ConvergenceError
         See :meth:`~cosinter.analysis.equilibrium.lp.LinearProblem.minima`.
     """
-    search = _Search(problem, solutions, start)
+    models, known = tuple(solutions), {} if start is None else start.samples
+    half = 0.45 * tolerance_J
+    search = Search(problem, models, known)
+    for vector in (first, second):
+        search.add_known(
+            refine_points(*_alone(problem, vector, models), tolerance_J=half, start=start).samples
+        )
     inside = problem.paths(second, first)[0].positions if start is None else _thinned(start, tolerance_J)
     line = _Line(first, second, search.weights, np.unique(np.clip(inside, INSET, 1.0 - INSET)))
-    half = 0.45 * tolerance_J
     width = max(half, _WIDEST_J if start is None else _WARM_J)
     while True:
         search.solve(line.at(line.inside), line.origin)
+        added = search.price(width)
         if search.rounds >= _ROUNDS:
             break
-        added = search.price(width) + line.split(search.values, search.duals, width)
+        added += line.split(search.values, search.duals, width)
         if width <= half and not added:
             break
         if added <= _FEW * len(line.inside):
             width = max(half, width / _NARROWING)
     ends = minimise(search.matrix, search.costs, np.stack([second, first]), free=search.free)
-    gap = max(
-        float(line.gaps(search.values, search.duals)[0].max(initial=0.0)),
-        line.end_gap(ends.value, search.duals),
+    gaps = line.gaps(search.values, search.duals)[0].max(initial=0.0)
+    positions = np.concatenate([[0.0], line.inside, [1.0]])
+    values = np.concatenate([ends.value[:1], search.values, ends.value[1:]])
+    kept, bend = _kept(positions, values, line.at(positions) @ line.weights, tolerance_J)
+    outer, inner = (found.dense(len(search.costs)) for found in (ends, search.solved))
+    amounts = np.concatenate([outer[:1], inner, outer[1:]])
+    duals = np.concatenate([search.duals[:1], search.duals, search.duals[-1:]])
+    gap = max(float(gaps), line.end_gap(ends.value, search.duals)) + bend
+    return _finished(search, positions[kept], amounts[kept], duals[kept], gap_J=gap, tolerance_J=tolerance_J)
+
+
+def _finished(
+    search: Search,
+    positions: FloatArray,
+    amounts: FloatArray,
+    duals: FloatArray,
+    *,
+    gap_J: float,
+    tolerance_J: float,
+) -> Refinement:
+    """Make phases of the stable samples."""
+    problem, kept, samples = search.extended(amounts)
+    bound = float(search.depth.max(initial=0.0)) + gap_J
+    return Refinement(
+        base=search.problem,
+        problem=problem,
+        positions=positions,
+        amounts=kept,
+        potentials=duals,
+        unique=search.unique(amounts),
+        bound_J=bound,
+        converged=bound <= tolerance_J,
+        rounds=search.rounds,
+        columns=sum(len(s.x) for s in search.sets),
+        samples=samples,
     )
-    return search.finish(np.concatenate([[0.0], line.inside, [1.0]]), tolerance_J, gap_J=gap, ends=ends)
+
+
+def _alone(
+    problem: LinearProblem, vector: FloatArray, models: tuple[Solution, ...]
+) -> tuple[LinearProblem, tuple[Solution, ...], FloatArray]:
+    """The program of one end: its elements and those of the open gases only; the solutions; its composition."""
+    rows = (vector > 0.0) | (atom_weights(problem) == 0.0)
+    columns = ~np.any(problem.counts[~rows] != 0.0, axis=0)
+    elements = tuple(e for e, inside in zip(problem.elements, rows, strict=True) if inside)
+    part = replace(
+        problem,
+        library=problem.library.restricted(elements=elements),
+        elements=elements,
+        counts=problem.counts[np.ix_(rows, columns)],
+        costs=problem.costs[columns],
+        is_open=problem.is_open[columns],
+    )
+    return part, models, vector[rows]
+
+
+def _kept(
+    positions: FloatArray, values: FloatArray, atoms: FloatArray, tolerance_J: float
+) -> tuple[BoolArray, float]:
+    """Leave out the points next to the ends where nothing bends; how far all of them bend, J per mole of atoms."""
+    kept, total = np.ones(len(positions), dtype=np.bool_), 0.0
+    for i in (1, len(positions) - 2):
+        before = i - 1 if kept[i - 1] else i - 2
+        share = (positions[i] - positions[before]) / (positions[i + 1] - positions[before])
+        bend = float((1.0 - share) * values[before] + share * values[i + 1] - values[i]) / atoms[i]
+        if bend < 0.1 * tolerance_J:
+            kept[i] = False
+            total += max(bend, 0.0)
+    return kept, total
 
 
 def _thinned(start: Refinement, tolerance_J: float) -> FloatArray:
@@ -210,181 +281,3 @@ class _Line:
         self.inside = places[order]
         self.origin = np.concatenate([np.arange(len(places) - len(wide)), wide])[order]
         return len(wide)
-
-
-class _Samples:
-    """The samples of one solution in one program.
-
-    ``rows`` atoms of the end members [members, rows], ``x`` amounts [n, members], ``columns`` their columns in the
-    program [n]; ``heights`` [points, members] the tangent plane searched last at each point, by its values at the end
-    members, and ``slack`` [points] how far above it the solution surely lies, J per mole of atoms.
-    """
-
-    def __init__(self, problem: LinearProblem, whole: Solution, kept: list[int]) -> None:
-        self.whole, self.kept = whole, kept
-        self.solution = whole.part(kept)
-        self.temperature_K = problem.temperature_K
-        members = self.solution.members
-        self.rows = np.asarray([[m.composition.get(e, 0.0) for e in problem.elements] for m in members])
-        self.least = float((self.rows @ _weights(problem)).min())
-        self.references = self.solution.references(self.temperature_K)
-        self.x = np.zeros((0, len(kept)))
-        self.columns = np.zeros(0, dtype=np.intp)
-        self.heights = np.zeros((0, len(kept)))
-        self.slack = np.zeros(0)
-
-    def fresh(self, x: FloatArray) -> FloatArray:
-        """Those of ``x`` that are neither known nor a corner that is a phase of the library."""
-        x = x[~self.solution.at_corner(x)]
-        _, first = np.unique(np.round(x, 6), axis=0, return_index=True)
-        new = [i for i in sorted(first) if not np.any(np.all(np.abs(self.x - x[i]) < 1e-6, axis=1))]
-        return np.asarray(x[new], dtype=np.float64)
-
-    def costs(self, x: FloatArray) -> FloatArray:
-        """G of ``x``, J/mol, shape [n]."""
-        return np.asarray(x @ self.references + self.solution.mixing(x, self.temperature_K))
-
-    def search(
-        self, duals: FloatArray, origin: NDArray[np.intp], width_J: float
-    ) -> tuple[FloatArray, FloatArray]:
-        """Slack under each of ``duals``, shape [k], and amounts worth a column.
-
-        A plane that rises at the end members by at most r per atom over the one searched last at its ``origin``
-        loses at most r of that slack; only where this is not enough the solution is searched again.
-        """
-        heights = duals @ self.rows.T
-        slack = np.full(len(duals), -np.inf)
-        if len(self.slack):
-            rise = np.max(heights - self.heights[origin], axis=1) / self.least
-            slack = self.slack[origin] - np.maximum(rise, 0.0)
-        self.heights = heights if not len(self.slack) else self.heights[origin]
-        self.slack = slack if not len(self.slack) else self.slack[origin]
-        todo = np.flatnonzero(slack < -width_J)
-        if not len(todo):
-            return slack, self.x[:0]
-        begin = np.full((len(todo), len(self.kept)), 1.0 / len(self.kept))
-        if len(self.x):
-            begin = self.x[(self.costs(self.x) - duals[todo] @ (self.x @ self.rows).T).argmin(axis=1)]
-        found = find_lowest(
-            self.solution,
-            self.references - heights[todo],
-            self.temperature_K,
-            start=begin,
-            tolerance_J=0.1 * width_J * self.least,
-            enough_J=-width_J * self.least,
-        )
-        slack[todo] = found.bounds / self.least
-        self.heights[todo], self.slack[todo] = heights[todo], slack[todo]
-        return slack, self.fresh(found.amounts[found.values < -0.5 * width_J * self.least])
-
-
-class _Search:
-    """Phases and samples of solutions as columns, and the answers at some compositions."""
-
-    def __init__(
-        self, problem: LinearProblem, solutions: Iterable[Solution], start: Refinement | None
-    ) -> None:
-        self.problem, self.rounds = problem, 0
-        self.weights = _weights(problem)
-        self.matrix, self.costs = problem.counts, problem.costs
-        self.free = problem.is_open
-        self.basis: NDArray[np.intp] | None = None
-        self.origin = np.zeros(0, dtype=np.intp)
-        self.depth = np.zeros(0)
-        self.sets: list[_Samples] = []
-        for whole in solutions:
-            kept = [i for i, m in enumerate(whole.members) if set(m.composition) <= set(problem.elements)]
-            if len(kept) < 2:
-                continue
-            samples = _Samples(problem, whole, kept)
-            if samples.least <= 0.0:
-                continue
-            self.sets.append(samples)
-            self._add(samples, samples.solution.sample(FIRST_SAMPLES))
-            if start is not None and whole.name in start.samples:
-                given = start.samples[whole.name]
-                inside = np.delete(given, kept, axis=1).sum(axis=1) < 1e-12
-                self._add(samples, samples.fresh(given[inside][:, kept]))
-
-    def _add(self, samples: _Samples, x: FloatArray) -> int:
-        before = self.matrix.shape[1]
-        self.matrix = np.concatenate([self.matrix, (x @ samples.rows).T], axis=1)
-        self.costs = np.concatenate([self.costs, samples.costs(x)])
-        self.free = np.concatenate([self.free, np.zeros(len(x), dtype=np.bool_)])
-        samples.x = np.concatenate([samples.x, x])
-        samples.columns = np.concatenate([samples.columns, np.arange(before, self.matrix.shape[1])])
-        if self.basis is not None:
-            self.basis = np.where(self.basis >= before, self.basis + len(x), self.basis)
-        return len(x)
-
-    def solve(self, targets: FloatArray, origin: NDArray[np.intp]) -> None:
-        """Find the equilibria of ``targets``, shape [k, rows]; each starts from the basis number ``origin``."""
-        start = None if self.basis is None else Basis(self.basis[origin])
-        try:
-            solved = minimise(self.matrix, self.costs, targets, free=self.free, start=start)
-        except ConvergenceError:
-            solved = minimise(self.matrix, self.costs, targets, free=self.free)
-        self.origin, self.solved = origin, solved
-        self.values, self.duals, self.basis = solved.value, solved.duals, solved.basis.columns
-        self.rounds += 1
-
-    def price(self, width_J: float) -> int:
-        """Search all solutions under the present planes; how many columns were added."""
-        worst, added = np.zeros(len(self.duals)), 0
-        for samples in self.sets:
-            slack, useful = samples.search(self.duals, self.origin, width_J)
-            worst = np.maximum(worst, -slack)
-            added += self._add(samples, useful)
-        self.depth = worst
-        return added
-
-    def finish(
-        self, positions: FloatArray, tolerance_J: float, *, gap_J: float = 0.0, ends: Answers | None = None
-    ) -> Refinement:
-        """Make phases of the stable samples; ``ends`` holds the answers at the first and last position."""
-        amounts, duals = self.solved.dense(len(self.costs)), self.duals
-        if ends is not None:
-            outer = ends.dense(len(self.costs))
-            amounts = np.concatenate([outer[:1], amounts, outer[1:]])
-            duals = np.concatenate([duals[:1], duals, duals[-1:]])
-        bound = float(self.depth.max(initial=0.0)) + gap_J
-        problem, kept, samples = self._extended(amounts)
-        return Refinement(
-            problem=problem,
-            positions=positions,
-            amounts=kept,
-            potentials=duals,
-            bound_J=bound,
-            converged=bound <= tolerance_J,
-            rounds=self.rounds,
-            columns=sum(len(s.x) for s in self.sets),
-            samples=samples,
-        )
-
-    def _extended(self, amounts: FloatArray) -> tuple[LinearProblem, FloatArray, dict[str, FloatArray]]:
-        """The program with the samples that ``amounts`` [positions, columns] use, and the amounts of its phases."""
-        problem = self.problem
-        phases: list[Phase] = []
-        chosen, stable = [np.arange(problem.counts.shape[1])], {}
-        for samples in self.sets:
-            used = np.flatnonzero(np.any(amounts[:, samples.columns] > 0.0, axis=0))
-            phases += samples.solution.phases(samples.x[used])
-            chosen.append(samples.columns[used])
-            wide = np.zeros((len(used), len(samples.whole.members)))
-            wide[:, samples.kept] = samples.x[used]
-            stable[samples.whole.name] = wide
-        columns = np.concatenate(chosen)
-        extended = replace(
-            problem,
-            library=problem.library.with_phases(*phases),
-            counts=self.matrix[:, columns],
-            costs=self.costs[columns],
-            is_open=self.free[columns],
-        )
-        return extended, amounts[:, columns], stable
-
-
-def _weights(problem: LinearProblem) -> FloatArray:
-    """One for every element that no open gas holds, else zero."""
-    held = {element for gas in problem.pressures_bar for element in parse_formula(gas)}
-    return np.asarray([0.0 if element in held else 1.0 for element in problem.elements])

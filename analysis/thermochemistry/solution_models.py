@@ -16,7 +16,7 @@ M. Hillert, J. Alloys Compd. 320 (2001) 161, doi 10.1016/S0925-8388(00)01481-X.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
@@ -152,10 +152,19 @@ class Solution:
         rows = [[member.composition.get(e, 0.0) for e in self.elements] for member in self.members]
         return np.asarray(rows, dtype=np.float64)
 
-    def restricted(self, elements: Iterable[str]) -> Solution | None:
-        """Keep the end members made of ``elements``; None if fewer than two are left."""
+    def available(self, elements: Iterable[str], phases: Container[str] | None = None) -> list[int]:
+        """Index the end members made of ``elements``; one that is a phase counts only if it is among ``phases``."""
         allowed = set(elements)
-        kept = [i for i, member in enumerate(self.members) if set(member.composition) <= allowed]
+        return [
+            i
+            for i, member in enumerate(self.members)
+            if set(member.composition) <= allowed
+            and (phases is None or member.phase is None or member.phase in phases)
+        ]
+
+    def restricted(self, elements: Iterable[str], phases: Container[str] | None = None) -> Solution | None:
+        """Keep the :meth:`available` end members; None if fewer than two are left."""
+        kept = self.available(elements, phases)
         if len(kept) == len(self.members):
             return self
         return None if len(kept) < 2 else self.part(kept)

@@ -10,9 +10,13 @@ import pytest
 from scipy.constants import R
 from scipy.optimize import brentq
 
-from cosinter.analysis.equilibrium.interface import interface_reaction, interface_reactions
+from cosinter.analysis.equilibrium.interface import (
+    InterfaceReaction,
+    interface_reaction,
+    interface_reactions,
+)
 from cosinter.analysis.equilibrium.line import make_line
-from cosinter.analysis.equilibrium.lp import LinearProblem, equilibrium, make_problem
+from cosinter.analysis.equilibrium.lp import Equilibrium, LinearProblem, equilibrium, make_problem
 from cosinter.analysis.equilibrium.products import merge_products
 from cosinter.analysis.equilibrium.refine import TOLERANCE_J, refine_line, refine_points
 from cosinter.analysis.equilibrium.simplex import minimise
@@ -326,3 +330,71 @@ def test_merging_keeps_gases_names_and_amounts() -> None:
     named = olivine.phase(np.asarray([0.5, 0.5, 0.0]), name="my mix")
     assert merge_products([(named, 1.0)], 1000.0)[0]["phase"] == "my mix"
     assert isinstance(named, SolutionSample)
+
+
+def test_the_end_of_a_line_is_the_equilibrium_of_that_reactant() -> None:
+    """LiMn2O4 sheds lithium at 1100 K: the line must show it, and count dG_mutual from there."""
+    conditions = {"temperature_K": 1100.0, "pressures_bar": AIR, "solutions": SOLUTIONS}
+    line = interface_reaction("NiO", "LiMn2O4", library=LIBRARY, **conditions)
+    alone = equilibrium(LIBRARY, "LiMn2O4", **conditions)
+    own = alone.gibbs_J - float(LIBRARY.phase("LiMn2O4").gibbs(1100.0))
+    assert own < -100.0
+    assert line.kinks[0].dG_J_per_mol == pytest.approx(own, abs=7.0 * TOLERANCE_J)
+    assert line.bound_J_per_mol <= TOLERANCE_J
+    assert not line.warnings
+    assert [line.kinks[i].dG_mutual_J_per_mol for i in (0, -1)] == pytest.approx([0.0, 0.0], abs=1e-6)
+    assert max(kink.dG_mutual_J_per_mol for kink in line.kinks) <= TOLERANCE_J
+
+
+def test_a_line_without_a_bend_has_two_kinks() -> None:
+    line = interface_reaction(
+        "anatase", "rutile", library=LIBRARY, temperature_K=900.0, pressures_bar={}, solutions=SOLUTIONS
+    )
+    assert [kink.mole for kink in line.kinks] == [0.0, 1.0]
+
+
+def test_an_excluded_phase_is_no_end_member_either() -> None:
+    line = interface_reaction(
+        "NiO",
+        "Co3O4",
+        library=LIBRARY,
+        temperature_K=1100.0,
+        pressures_bar=AIR,
+        exclude=["CoO"],
+        solutions=SOLUTIONS,
+    )
+    assert line.bound_J_per_mol <= TOLERANCE_J
+    salts = [p["formula"] for kink in line.kinks for p in kink.products if p["phase"] in ("CoO", "rock salt")]
+    assert all("Co" not in formula for formula in salts)
+
+
+def test_an_answer_that_is_not_refined_is_told_and_its_bound_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    def line() -> InterfaceReaction:
+        return interface_reaction(
+            "NiO", "Co3O4", library=LIBRARY, temperature_K=1100.0, pressures_bar=AIR, solutions=SOLUTIONS
+        )
+
+    good = line()
+    monkeypatch.setattr("cosinter.analysis.equilibrium.refine._ROUNDS", 3)
+    poor = line()
+    assert good.bound_J_per_mol <= TOLERANCE_J < poor.bound_J_per_mol
+    assert not any("refined" in warning for warning in good.warnings)
+    (told,) = (warning for warning in poor.warnings if "refined" in warning)
+    assert f"{poor.bound_J_per_mol:.3g} J per mole of atoms" in told
+    for x in np.linspace(0.0, 1.0, 101):
+        metal = x + 3.0 * (1.0 - x)  # the bound counts atoms that no open gas holds
+        below = poor.at(float(x)).dG_J_per_mol - good.at(float(x)).dG_J_per_mol
+        assert -TOLERANCE_J * metal <= below <= poor.bound_J_per_mol * metal + 1e-6
+
+
+def test_potentials_are_unique_where_a_solution_fixes_them() -> None:
+    """Plain LiMn2O4 leaves mu(Li) a choice; with solutions its tangent plane does not."""
+
+    def answer(solutions: tuple[Solution, ...], lithium: float) -> Equilibrium:
+        composition = {"Li": lithium, "Mn": 2.0, "O": 4.0}
+        return equilibrium(LIBRARY, composition, temperature_K=1100.0, pressures_bar=AIR, solutions=solutions)
+
+    for solutions, unique in ((), False), (SOLUTIONS, True):
+        assert answer(solutions, 1.0).unique is unique
+        sides = [answer(solutions, 1.0 + step).mu("Li") for step in (-1e-4, 1e-4)]
+        assert (abs(sides[1] - sides[0]) < 50.0) is unique
