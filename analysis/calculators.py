@@ -81,9 +81,8 @@ def make_calculator(name_or_entry: str, structure: Structure | None = None, **op
     except (TypeError, ValueError, AttributeError) as error:
         if isinstance(error, CosinterError):
             raise
-        raise InputError(
-            f"calculator '{name_or_entry}' does not take the options {sorted(options)}: {error}"
-        ) from error
+        given = f"with the options {', '.join(sorted(options))}" if options else "without arguments"
+        raise InputError(f"calculator '{name_or_entry}' cannot be made {given} ({error})") from error
     if not hasattr(calculator, "get_property") and not hasattr(calculator, "get_potential_energy"):
         raise InputError(f"'{name_or_entry}' is not an ASE calculator; name a class that is one")
     if structure is not None:

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from cosinter.data.exceptions import CosinterError, InputError
 from cosinter.workflows.commands import data, energies, phases, plot, react, runs, science
+from cosinter.workflows.commands.leaving import leave_well
 
 app = typer.Typer(
     name="cosinter",
@@ -69,17 +69,4 @@ def main() -> None:
     """Run the command line and leave with the right exit code; a user never sees a traceback."""
     for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(threads, "1")
-    try:
-        app(standalone_mode=True)
-    except CosinterError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2 if isinstance(error, InputError) else 1)
-    except Exception as error:
-        if os.environ.get("COSINTER_DEBUG"):
-            raise
-        typer.echo(
-            f"error: unexpected {type(error).__name__}: {error} "
-            "(a bug in cosinter; set COSINTER_DEBUG=1 for the traceback and please report it)",
-            err=True,
-        )
-        sys.exit(1)
+    sys.exit(leave_well(lambda: app(standalone_mode=False)))

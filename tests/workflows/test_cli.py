@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from cosinter.data.exceptions import InputError
+from cosinter.workflows.cli import main
 from cosinter.workflows.commands.react_options import parse_atmosphere
 
+ENTRY = "from cosinter.workflows.cli import main; main()"
 STUDIES = Path(__file__).parents[2] / "data" / "studies"
 COMMANDS = (
     "run",
@@ -32,9 +35,8 @@ COMMANDS = (
 
 
 def cosinter(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    code = "from cosinter.workflows.cli import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
+        [sys.executable, "-c", ENTRY, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -122,3 +124,71 @@ def test_atmosphere_text() -> None:
     for wrong in ("O2", "O2=0.2,O2=0.3", "O2=inf", "O2=nan", "O2=0", "=1", "O2=1;CO2=2"):
         with pytest.raises(InputError, match="atmosphere"):
             parse_atmosphere(wrong)
+
+
+OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
+    "too few workers": (("run", "x.yaml", "-j", "0"), "--workers 0: must be from 1 to 64"),
+    "workers in parts": (("run", "x.yaml", "-j", "1.5"), "--workers 1.5: must be a whole number from 1 to 64"),
+    "no number": (("plot", "ternary", "A-B-C", "--temperature", "abc"), "--temperature abc: must be a number"),
+    "choice": (("react", "A", "B", "--ratio-basis", "foo"), "--ratio-basis foo: must be one of mole, mass, volume"),
+    "argument": (("react", "LiCoO2"), "argument SECOND is missing; see cosinter react --help"),
+    "no value": (("react", "A", "B", "--at"), "--at"),
+    "option": (("react", "A", "B", "--tempx", "3"), "--tempx"),
+    "command": (("reakt",), "'reakt'. Did you mean 'react'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_mistaken_option_is_one_sentence_too(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, part = OPTIONS[name]
+    monkeypatch.setattr(sys, "argv", ["cosinter", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert part in told.err
+    assert told.err.startswith("error: ")
+    assert told.err.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        answer = subprocess.run(
+            [sys.executable, "-c", ENTRY, "schema"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert answer.returncode == 1
+    assert answer.stderr == "error: cannot write the output (No space left on device)\n"
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    answer = subprocess.run(
+        [sys.executable, "-c", ENTRY, "schema"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert answer.returncode == 1
+    assert answer.stderr == ""
+
+
+def test_a_terminal_without_degree_signs_is_enough() -> None:
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    answer = subprocess.run(
+        [sys.executable, "-c", ENTRY, "phases", "show", "Li2O"],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    assert "kJ/mol" in answer.stdout
+    assert answer.stdout.isascii()

@@ -124,11 +124,18 @@ def test_the_command_shows_the_shipped_table(tmp_path: Path) -> None:
     assert "not a number" not in answer.stdout
 
 
+def test_anchors_that_cannot_be_computed_are_no_failure(folder: Path) -> None:
+    answer = cosinter("energies", "--calculator", "pmmcs", "--phases", "Li2TiO3", "--out", str(folder))
+    assert answer.returncode == 0, answer.stderr
+    assert "not possible: Ti2O3: unknown ion" in answer.stderr
+    assert "possible: energy-" not in answer.stderr
+
+
 @pytest.mark.slow
 def test_the_command_tells_what_it_could_not_do(folder: Path) -> None:
     answer = cosinter("energies", "--calculator", "pmmcs", "--phases", "Li2O,LiOH", "--out", str(folder))
     assert answer.returncode == 1
-    assert "LiOH" in answer.stderr
+    assert "no result for LiOH, which --phases names" in answer.stderr
     assert "qualitative" in answer.stdout
 
 
@@ -136,8 +143,12 @@ MISTAKES = {
     "crystal": (("--calculator", "pmmcs", "--phases", "unobtainium"), 2, "unobtainium"),
     "nothing": (("--calculator", "pmmcs", "--phases", " , "), 2, "no crystal"),
     "calculator": (("--calculator", "foo"), 2, "foo"),
+    "no calculator class": (("--calculator", "os:system"), 2, "cannot be made without arguments"),
+    "nothing to show with": (
+        ("--calculator", "pmmcs", "--show", "--phases", "LTP", "-j", "2"), 2, "leave out --phases, --workers",
+    ),
     "no table": (("--calculator", "mine:X", "--show"), 2, "mine:X"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MISTAKES)

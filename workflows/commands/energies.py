@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cosinter.data.exceptions import EngineError
+from cosinter.data.exceptions import EngineError, InputError
+from cosinter.workflows.commands.react_options import split_list
 
 if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.energy_tables import EnergyTable
@@ -54,24 +56,50 @@ def energies(
     from cosinter.workflows.energies import shipped_or_own
 
     if show:
+        _refuse_with_show(phases=phases is not None, entropies=entropies, workers=workers != 1)
         table = shipped_or_own(calculator, out)
         typer.echo(json.dumps(table_json(table), indent=1)) if as_json else _print(table)
         return
     run = _run(calculator, phases, out, entropies=entropies, workers=workers)
-    failed = {failure.stage: failure.message for failure in run.outcome.failures}
+    failed = {_result_name(failure.stage): failure.message for failure in run.outcome.failures}
     if as_json:
         outcome = {"ran": list(run.outcome.ran), "kept": list(run.outcome.kept), "failed": failed}
         typer.echo(json.dumps({"path": str(run.path), **outcome, **table_json(run.table)}, indent=1))
     else:
         _print(run.table)
         typer.echo(f"{len(run.outcome.ran)} computed, {len(run.outcome.kept)} were there; table: {run.path}")
-        for stage, message in failed.items():
-            typer.echo(f"not possible: {stage}: {message}", err=True)
-    if run.outcome.waiting or (phases and failed):
+        for name, message in failed.items():
+            typer.echo(f"not possible: {name}: {message}", err=True)
+    missing = _missing(phases, [*failed, *map(_result_name, run.outcome.waiting)])
+    if missing:
+        raise EngineError(f"no result for {', '.join(missing)}, which --phases names")
+    if run.outcome.waiting:
         raise EngineError(
-            f"{len(failed) + len(run.outcome.waiting)} of the crystals asked for have no result: "
-            f"{', '.join([*failed, *run.outcome.waiting])}"
+            f"{len(run.outcome.waiting)} crystals were not computed; run the same command again"
         )
+
+
+def _refuse_with_show(**given: bool) -> None:
+    """Refuse options that ``--show``, which computes nothing, would leave unused."""
+    unused = [f"--{name}" for name, present in given.items() if present]
+    if unused:
+        raise InputError(f"--show computes nothing; leave out {', '.join(unused)}, or leave out --show")
+
+
+def _result_name(stage: str) -> str:
+    """What a stage computes, in words: ``energy-LTP`` is LTP, ``entropy-LTP`` the entropy of LTP."""
+    function, _, crystal = stage.partition("-")
+    return crystal if function == "energy" else f"{function} of {crystal}"
+
+
+def _missing(phases: str | None, failed: Sequence[str]) -> list[str]:
+    """Those of ``failed`` that the user named; crystals that only came along as anchors may fail."""
+    from cosinter.structures.crystals import resolve
+
+    if phases is None:
+        return []
+    named = {resolve(name) for name in split_list(phases)}
+    return [name for name in failed if name.rpartition(" ")[2] in named]
 
 
 def _run(
@@ -83,7 +111,7 @@ def _run(
     from cosinter.workflows.commands.progress import live_view
     from cosinter.workflows.energies import default_folder, run_energies, wanted_crystals
 
-    names = crystal_names() if phases is None else wanted_crystals(phases.split(","))
+    names = crystal_names() if phases is None else wanted_crystals(split_list(phases))
     folder = out or default_folder(calculator)
     try:
         with live_view(Console(stderr=True, highlight=False)) as watch:
