@@ -24,7 +24,7 @@ from cosinter.analysis.equilibrium.lp import equilibrium
 from cosinter.analysis.equilibrium.titration import titration_curve
 from cosinter.analysis.thermochemistry.cathode import FARADAY, CathodeModel
 from cosinter.analysis.thermochemistry.functions import FloatArray
-from cosinter.analysis.thermochemistry.library import PhaseLibrary
+from cosinter.analysis.thermochemistry.library import PhaseLibrary, reaction_uncertainty
 from cosinter.data.exceptions import InputError
 from cosinter.data.tables import load_table
 
@@ -95,11 +95,8 @@ def _salts(library: PhaseLibrary, temperatures: FloatArray, pressures: Mapping[s
             continue
         mu = salt_potential(library, salt, temperatures, pressure_bar=pressures[gas])
         phase = library.stable(salt, temperature_K=middle)
-        parts = (
-            count * float(phase.gibbs_uncertainty(middle)),
-            float(library.gas(gas).gibbs_uncertainty(middle)),
-        )
-        spread = hypot(*parts, float(library.phase("Li2O").gibbs_uncertainty(middle)))
+        parts = [(count, phase), (-1.0, library.gas(gas)), (-1.0, library.phase("Li2O"))]
+        spread = reaction_uncertainty(parts, middle)
         rungs.append(
             _rung(
                 f"{salt}, p{gas} {pressures[gas]:g} bar", temperatures, mu, spread, phase.source, "measured"
@@ -139,8 +136,15 @@ def _decomposition(model: CathodeModel, temperatures: FloatArray, oxygen: float)
         ).relative_mu("Li2O")
         for t in temperatures
     ]
-    middle = float(np.median(temperatures))
-    spread = 2.0 * float(cathode.gibbs_uncertainty(middle))
+    curve = titration_curve(
+        cathode,
+        library=library,
+        temperature_K=float(np.median(temperatures)),
+        pressures_bar={"O2": oxygen},
+        release=True,
+    )
+    taken = 0.5 * (atoms["Li"] - cathode.composition["Li"])
+    spread = next(s.uncertainty_J_per_mol for s in curve.steps if s.li2o_from <= taken <= s.li2o_to)
     return _rung(
         f"{cathode.formula} losing Li2O and O2",
         temperatures,

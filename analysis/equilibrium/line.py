@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from cosinter.analysis.equilibrium.lp import KINK_TOLERANCE, LinearProblem, make_problem
 from cosinter.analysis.equilibrium.simplex import Path
 from cosinter.analysis.thermochemistry.functions import FloatArray
@@ -43,13 +41,6 @@ class MixingLine:
     def given(self, x: FloatArray) -> FloatArray:
         """G of the unreacted mixture, J per mole of mixture, same shape as ``x``."""
         return x * self.gibbs[0] + (1.0 - x) * self.gibbs[1]
-
-    def tangent(self, x: float) -> tuple[float, float]:
-        """dG(x) and a slope of it from the duals, J per mole of mixture."""
-        amounts, potentials, _ = self.problem.solve(self.mixture(x))
-        value = float(self.problem.costs @ amounts - self.given(np.asarray(x)))
-        slope = float(potentials @ (self.vectors[0] - self.vectors[1])) - self.gibbs[0] + self.gibbs[1]
-        return value, slope
 
     def path(self, *, tolerance: float = KINK_TOLERANCE) -> Path:
         """G_eq over x with every kink that bends it by more than ``tolerance``, J per mole of atoms.
@@ -106,16 +97,3 @@ def make_line(
         vectors=(problem.vector(a.composition), problem.vector(b.composition)),
         gibbs=(float(a.gibbs(temperature_K)), float(b.gibbs(temperature_K))),
     )
-
-
-def solve_line(line: MixingLine) -> list[tuple[float, FloatArray]]:
-    """Find every kink of a mixing line, ends included: [(mole fraction of the first, amounts [phases] in mol)].
-
-    Raises
-    ------
-    InputError, ConvergenceError
-        See :meth:`LinearProblem.paths`.
-    """
-    path = line.path()
-    amounts = path.dense(len(line.problem.costs))
-    return list(zip(path.positions.tolist(), amounts, strict=True))

@@ -31,9 +31,9 @@ from cosinter.analysis.equilibrium.components import (
 from cosinter.analysis.equilibrium.envelope import Envelope, Polytope, upper_envelope
 from cosinter.analysis.equilibrium.lp import AMOUNT_TOLERANCE, LinearProblem, make_problem
 from cosinter.analysis.equilibrium.simplex import UnboundedError, minimise
-from cosinter.analysis.thermochemistry.formulas import parse_formula
+from cosinter.analysis.thermochemistry.formulas import parse_formula, proportionality
 from cosinter.analysis.thermochemistry.functions import FloatArray
-from cosinter.analysis.thermochemistry.library import PhaseLibrary
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
 from cosinter.data.exceptions import InputError
 
 #: Planes that rise less than this are one field, J per mole of solid.
@@ -44,17 +44,22 @@ DEEPEST_J = -400e3
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """One axis: potentials in J/mol of ``species`` relative to its stable pure form (gas at 1 bar)."""
+    """One axis: potentials in J/mol of ``species`` relative to its stable pure form (gas at 1 bar).
+
+    ``gas`` is the formula of the gas that the species stands for (O2 for O), None for a species with a condensed form,
+    and ``molecules`` the moles of that gas per mole of species.
+    """
 
     species: str
     reference_J: float
-    is_gas: bool
     low_J: float
     high_J: float
+    gas: str | None = None
+    molecules: float = 0.0
 
     def log10_pressure(self, mu: FloatArray, temperature_K: float) -> FloatArray:
-        """log10 of the pressure in bar at which the pure gas has the relative potential ``mu``."""
-        return np.asarray(mu / (R * temperature_K * np.log(10.0)), dtype=np.float64)
+        """log10 of the pressure in bar at which :attr:`gas` gives the species the relative potential ``mu``."""
+        return np.asarray(mu / (self.molecules * R * temperature_K * np.log(10.0)), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +103,7 @@ class PotentialDiagram:
         """Give the diagram as plain data (kJ/mol)."""
         return {
             "solid": self.solid.formula,
-            "axes": [{"species": axis.species, "gas": axis.is_gas} for axis in self.axes],
+            "axes": [{"species": axis.species, "gas": axis.gas is not None} for axis in self.axes],
             "temperature_K": self.temperature_K,
             "atmosphere": dict(self.pressures_bar),
             "warnings": list(self.warnings),
@@ -165,24 +170,30 @@ def potential_diagram(
 
 def _axis(name: str, problem: LinearProblem, lowest_J: float | None) -> Axis:
     """Axis from ``lowest_J`` to the pure species; a gas goes one power of ten beyond 1 bar."""
-    composition = parse_formula(name)
-    library, temperature = problem.library, problem.temperature_K
-    reference = reference_gibbs(library, name, temperature)
-    is_gas = not any(p.state != "g" and _same(p.composition, composition) for p in library.phases)
-    molecules = sum(composition.values()) / 2.0 if is_gas else 0.0
+    temperature = problem.temperature_K
+    reference = reference_gibbs(problem.library, name, temperature)
+    gas = _gas(name, problem)
+    molecules = sum(parse_formula(name).values()) / gas.atoms if gas else 0.0
     low = DEEPEST_J if lowest_J is None else lowest_J
     high = molecules * R * temperature * np.log(10.0)
     if not low < high:
         raise InputError(
             f"lowest potential of {name} must be below {high * 1e-3:g} kJ/mol; got {low * 1e-3:g}"
         )
-    return Axis(name, reference, is_gas, low, high)
+    return Axis(name, reference, low, high, gas.formula if gas else None, molecules)
 
 
-def _same(first: Mapping[str, float], second: Mapping[str, float]) -> bool:
-    from cosinter.analysis.thermochemistry.formulas import proportionality
-
-    return proportionality(first, second, tolerance=1e-6) is not None
+def _gas(name: str, problem: LinearProblem) -> Phase | None:
+    """The stable gas of the composition ``name``; None if the library has it condensed."""
+    composition = parse_formula(name)
+    forms = [
+        phase
+        for phase in problem.library.phases
+        if proportionality(composition, phase.composition, tolerance=1e-6) is not None
+    ]
+    if any(phase.state != "g" for phase in forms):
+        return None
+    return min(forms, key=lambda phase: float(phase.gibbs(problem.temperature_K)) / phase.atoms)
 
 
 class _Fields:

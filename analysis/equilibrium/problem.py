@@ -32,7 +32,7 @@ from cosinter.analysis.equilibrium.simplex import (
 )
 from cosinter.analysis.thermochemistry.formulas import parse_formula
 from cosinter.analysis.thermochemistry.functions import FloatArray
-from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, range_warning
 from cosinter.data.exceptions import CompositionError, InputError
 
 #: Amounts (mole of atoms per mole of atoms of the mixture) below this are absent.
@@ -213,12 +213,8 @@ class LinearProblem:
 
     def warnings(self, amounts: NDArray[Any]) -> tuple[str, ...]:
         """Name phases present in ``amounts`` whose data do not cover the temperature."""
-        return tuple(
-            f"{phase.name} is used at {self.temperature_K:g} K, outside its data "
-            f"({phase.range_K[0]:g} to {phase.range_K[1]:g} K)"
-            for phase in (self.library.phases[j] for j in np.flatnonzero(amounts))
-            if not phase.covers(self.temperature_K)
-        )
+        used = (self.library.phases[j] for j in np.flatnonzero(amounts))
+        return tuple(text for phase in used if (text := range_warning(phase, self.temperature_K)))
 
     def present(self, amounts: FloatArray) -> NDArray[np.intp]:
         """Columns whose ``amounts`` (mol, shape [phases]) are not zero beside the whole."""

@@ -22,7 +22,7 @@ from cosinter.analysis.equilibrium.lp import (
 )
 from cosinter.analysis.thermochemistry.formulas import parse_formula
 from cosinter.analysis.thermochemistry.functions import FloatArray
-from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, range_warning
 from cosinter.data.exceptions import InputError
 
 Composition = Mapping[str, float] | str
@@ -101,11 +101,9 @@ class EquilibriumTable:
         """Name phases used outside the temperatures of their data, once each."""
         listed = []
         for phase, used in zip(self.library.phases, self.present.T, strict=True):
-            low, high = phase.range_K
-            outside = [t for t in np.unique(self.temperatures_K[used]).tolist() if not phase.covers(t)]
-            if outside:
-                span = f"{outside[0]:g}" if len(outside) == 1 else f"{outside[0]:g} to {outside[-1]:g}"
-                listed.append(f"{phase.name} is used at {span} K, outside its data ({low:g} to {high:g} K)")
+            outside = [t for t in self.temperatures_K[used].tolist() if not phase.covers(t)]
+            text = range_warning(phase, min(outside), max(outside)) if outside else None
+            listed += [text] if text else []
         return tuple(listed)
 
 

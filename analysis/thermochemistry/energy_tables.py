@@ -358,7 +358,7 @@ def table_enthalpy(table: EnergyTable, crystal: str, phases: Mapping[str, Phase]
     """
     if crystal not in table.anchored:
         raise UnknownNameError(f"crystal with {table.calculator} enthalpy", crystal, table.anchored)
-    from cosinter.analysis.thermochemistry.library import PhaseLibrary
+    from cosinter.analysis.thermochemistry.library import PhaseLibrary, combined_errors
 
     row = table.anchored[crystal]
     used = {name: phases[name] for name in row.reaction.phases if name in phases}
@@ -367,10 +367,8 @@ def table_enthalpy(table: EnergyTable, crystal: str, phases: Mapping[str, Phase]
     value = anchored_enthalpy(
         table.energies[crystal], row.reaction, values, oxygen_J_per_mol=table.oxygen_J_per_mol
     )
-    errors: dict[str, float] = {}
-    for name, amount in row.reaction.phases.items():
-        for source, (enthalpy, _) in used[name].errors.items():
-            errors[source] = errors.get(source, 0.0) + amount * enthalpy
+    anchors = combined_errors((amount, used[name]) for name, amount in row.reaction.phases.items())
+    errors = {source: enthalpy for source, (enthalpy, _) in anchors.items()}
     if row.reaction.oxygen:
         errors[f"{table.calculator} O2"] = -row.reaction.oxygen * table.oxygen_spread_J_per_mol
     if row.own_J_per_mol:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -198,8 +198,3 @@ def cp_row(coefficients: list[float]) -> list[float]:
     """Reorder [a, b, c, d, e, f] of a + bT + cT^-2 + dT^2 + eT^3 + fT^-1/2 to :data:`POWERS`."""
     a, b, c, d, e, f = (float(value) for value in coefficients)
     return [c, 0.0, f, a, b, d, e, 0.0]
-
-
-def as_plain(value: FloatArray) -> Any:
-    """Return a float for a zero-dimensional array, else the array."""
-    return float(value) if value.ndim == 0 else value

@@ -29,6 +29,8 @@ State = Literal["s", "l", "g"]
 #: Providers of H298: measured tables (or a fit to one), the user's own file, a machine-learned or a classical
 #: potential, the Materials Project, or an estimate by hand.
 EnergySource = Literal["measured", "user", "chgnet", "pmmcs", "mp", "assumed"]
+#: The same, most trusted first; a classical potential comes last because its reaction energies can have the wrong sign.
+TRUST: tuple[EnergySource, ...] = ("measured", "user", "chgnet", "mp", "assumed", "pmmcs")
 #: Providers of S298 and Cp, best first.
 ThermalSource = Literal["measured", "phonons", "descriptor", "neumann_kopp"]
 
@@ -48,8 +50,8 @@ class Phase:
     range_K : temperatures the data hold for
     errors : {source of error: (J/mol of H298, J/mol/K of S298)}, signed, per formula; phases that share a source err
         together. The phase alone, with its two uncertainties, where nothing is given
-    energy_source, thermal_source : provider of H298 (see :data:`ENERGY_SOURCES`) and of S and Cp (see
-        :data:`THERMAL_SOURCES`)
+    energy_source, thermal_source : provider of H298 (see :data:`EnergySource`) and of S and Cp (see
+        :data:`ThermalSource`)
     qualitative : True where even the sign of a reaction energy is not sure
     """
 
@@ -99,7 +101,8 @@ class Phase:
         """Standard uncertainty of G, hypot(u_H, (T - 298.15) u_S), in J/mol.
 
         The entropy part counts from 298.15 K because most enthalpies were derived from, or checked against,
-        free energies near that temperature; errors of different phases are taken as independent.
+        free energies near that temperature. This is the phase alone: phases that share an error source must not be
+        added in quadrature, see :func:`reaction_uncertainty`.
         """
         temperature = np.asarray(temperature_K, dtype=np.float64)
         spread = (temperature - REFERENCE_TEMPERATURE) * self.entropy_uncertainty_J_per_mol_K
@@ -132,14 +135,33 @@ class Phase:
         )
 
 
-def combined_errors(parts: Iterable[tuple[float, Phase]]) -> dict[str, tuple[float, float]]:
-    """Add the error sources of ``parts`` = [(mol, phase)] with their signs: {source: (J of H298, J/K of S298)}."""
+def range_warning(phase: Phase, low_K: float, high_K: float | None = None) -> str | None:
+    """Say that ``phase`` is used at ``low_K`` (or from there to ``high_K``) outside its data; None where they hold."""
+    high = low_K if high_K is None else high_K
+    inside = phase.covers(low_K), phase.covers(high)
+    if all(inside):
+        return None
+    span = f"{low_K:g}" if high == low_K else f"{low_K:g} to {high:g}"
+    partly = "partly " if any(inside) else ""
+    low, top = phase.range_K
+    return f"{phase.name} is used at {span} K, {partly}outside its data ({low:g} to {top:g} K)"
+
+
+def add_errors(
+    parts: Iterable[tuple[float, Mapping[str, tuple[float, float]]]],
+) -> dict[str, tuple[float, float]]:
+    """Add [(amount, error sources)] with their signs: {source: (J of H298, J/K of S298)}."""
     total: dict[str, tuple[float, float]] = {}
-    for amount, phase in parts:
-        for source, (enthalpy, entropy) in phase.errors.items():
+    for amount, errors in parts:
+        for source, (enthalpy, entropy) in errors.items():
             before = total.get(source, (0.0, 0.0))
             total[source] = (before[0] + amount * enthalpy, before[1] + amount * entropy)
     return total
+
+
+def combined_errors(parts: Iterable[tuple[float, Phase]]) -> dict[str, tuple[float, float]]:
+    """Add the error sources of ``parts`` = [(mol, phase)] with their signs: {source: (J of H298, J/K of S298)}."""
+    return add_errors((amount, phase.errors) for amount, phase in parts)
 
 
 def reaction_uncertainty(parts: Iterable[tuple[float, Phase]], temperature_K: float) -> float:

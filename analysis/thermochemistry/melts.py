@@ -7,9 +7,9 @@ Liquidus of a regular solution (W = 0: ideal) without solid solubility, y the mo
 
 dH_i being the enthalpy of fusion. The same melt is a solution of the phase library
 (``data/solutions.yaml``, salt_melt), where it competes with all other phases and gases; this closed form is its check.
-The share of melt follows from the lever rule. The pure-compound tables miss two measured effects, which are kept here
-as functions of their own: the water pressure over LiOH + Li2O (the NASA polynomials are 2.5 to 2.9 times too high) and
-the solubility of Li2O in molten Li2CO3. Parameters: ``data/thermochemistry.yaml`` under ``melts``.
+The share of melt follows from the lever rule. The pure-compound tables miss the measured water pressure over
+LiOH + Li2O (the NASA polynomials are 2.5 to 2.9 times too high), which is kept here as a function of its own.
+Parameters: ``data/thermochemistry.yaml`` under ``melts``.
 """
 
 from __future__ import annotations
@@ -148,22 +148,3 @@ def water_pressure(temperature_K: ArrayLike) -> FloatArray:
     record = load_table("thermochemistry")["melts"]["water_over_lioh"]
     solid, melt = (record[key]["B"] - record[key]["A"] / temperature for key in ("solid", "melt"))
     return np.asarray(10.0 ** np.minimum(solid, melt) * 1e-5, dtype=np.float64)
-
-
-def lithia_in_carbonate(temperature_K: ArrayLike, *, pCO2_bar: ArrayLike) -> FloatArray:
-    """Mole fraction of Li2O dissolved in molten Li2CO3 under CO2, at most 1.
-
-    x = exp[-(dH - T dS)/RT] / pCO2, Kaplan, Wachtel, Lubomirsky (2011), 998 to 1248 K, x below 0.06.
-
-    Raises
-    ------
-    InputError
-        A temperature or pressure is not positive.
-    """
-    temperature, pressure = _positive(temperature_K), np.asarray(pCO2_bar, dtype=np.float64)
-    if np.any(pressure <= 0.0):
-        raise InputError(f"pressure of CO2 must be positive, in bar; got {pressure}")
-    record = load_table("thermochemistry")["melts"]["carbonate_dissociation"]
-    change = record["dH"]["value"] * 1e3 - temperature * record["dS"]["value"]
-    fraction = np.exp(-change / (R * temperature)) / pressure
-    return np.asarray(np.minimum(fraction, 1.0), dtype=np.float64)

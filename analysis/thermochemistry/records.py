@@ -15,7 +15,7 @@ from cosinter.analysis.thermochemistry.functions import (
     make_melt,
     neumann_kopp,
 )
-from cosinter.analysis.thermochemistry.library import EnergySource, Phase
+from cosinter.analysis.thermochemistry.library import EnergySource, Phase, add_errors
 from cosinter.analysis.thermochemistry.nasa import nasa_function
 from cosinter.data.exceptions import DataError, InputError
 
@@ -102,12 +102,8 @@ def data_range(given: Sequence[float] | None, function: ThermoFunction) -> tuple
 def _errors(name: str, records: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
     """Sources of error of a record: its own, and n times those of the phases that it ``shares`` errors with."""
     own = records[name]["uncertainty"]
-    total = {name: (own["H298"] * KILO, float(own["S298"]))}
-    for other, amount in records[name].get("shares", {}).items():
-        for source, (enthalpy, entropy) in _errors(other, records).items():
-            before = total.get(source, (0.0, 0.0))
-            total[source] = (before[0] + amount * enthalpy, before[1] + amount * entropy)
-    return total
+    shared = [(amount, _errors(other, records)) for other, amount in records[name].get("shares", {}).items()]
+    return add_errors([(1.0, {name: (own["H298"] * KILO, float(own["S298"]))}), *shared])
 
 
 def _phase(

@@ -34,7 +34,7 @@ from cosinter.analysis.thermochemistry.functions import (
     FloatArray,
     ThermoFunction,
 )
-from cosinter.analysis.thermochemistry.library import Phase, State
+from cosinter.analysis.thermochemistry.library import TRUST, EnergySource, Phase, State
 from cosinter.analysis.thermochemistry.open_circuit import (
     DILUTE,
     FARADAY,
@@ -90,6 +90,8 @@ class Member:
     function : H(T), S(T) per mole
     errors : error sources, see :class:`Phase`
     phase : name of the library's phase that it is, if it is one
+    energy_source, qualitative : the least trusted provider of the phases it is made of, and whether one of them is only
+        qualitative
     """
 
     name: str
@@ -97,6 +99,8 @@ class Member:
     function: ThermoFunction
     errors: Mapping[str, tuple[float, float]]
     phase: str | None = None
+    energy_source: EnergySource = "measured"
+    qualitative: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,15 +264,6 @@ class Solution:
             total[key] = total.get(key, 0.0) + abs(pair.at(temperature_K))
         return all(size <= 2.0 * R * temperature_K for size in total.values())
 
-    def potentials(self, x: FloatArray, temperature_K: float) -> FloatArray:
-        """Chemical potential of each end member in the solution, J/mol, shape [k, members].
-
-        mu_i = G + dG/dx_i - sum_j x_j dG/dx_j, so that sum_i x_i mu_i = G and sum_i x_i dmu_i = 0 (Gibbs-Duhem).
-        """
-        slopes = self.slopes(x, temperature_K)
-        level = self.gibbs(x, temperature_K) - np.einsum("ki,ki->k", x, slopes)
-        return np.asarray(slopes + level[:, None], dtype=np.float64)
-
     # -- samples --------------------------------------------------------------------------------------------------
 
     def sample(self, count: int) -> FloatArray:
@@ -334,7 +329,11 @@ class Solution:
     def phases(
         self, x: FloatArray, *, names: Sequence[str] = (), formulas: Sequence[str] = ()
     ) -> list[SolutionSample]:
-        """Make the phases of many compositions, x of shape [k, members]; see :meth:`phase`."""
+        """Make the phases of many compositions, x of shape [k, members]; see :meth:`phase`.
+
+        The energy source is the least trusted of the end members present, by :data:`TRUST`; that the mixing term is
+        the model's own says ``kind``. A phase is qualitative where one of them is.
+        """
         made = []
         # the mixing term is linear in T: H of mixing at 0 K, S of mixing from the difference
         energies = self.mixing(x, 0.0)
@@ -344,22 +343,27 @@ class Solution:
             text = formulas[k] if formulas and formulas[k] else self._formula(counts[k])
             errors = self.errors(row)
             sizes = list(errors.values())
-            terms = [(float(row[i]), self.members[i].function) for i in np.flatnonzero(row > 0.0)]
+            present = [(float(row[i]), self.members[i]) for i in np.flatnonzero(row > 0.0)]
             made.append(
                 SolutionSample(
                     name=names[k] if names and names[k] else f"{self.name} {text}",
                     formula=text,
                     state=self.state,
-                    function=Combination(tuple(terms), float(energies[k]), float(entropies[k])),
+                    function=Combination(
+                        tuple((amount, member.function) for amount, member in present),
+                        float(energies[k]),
+                        float(entropies[k]),
+                    ),
                     uncertainty_J_per_mol=hypot(*(size[0] for size in sizes)),
                     entropy_uncertainty_J_per_mol_K=hypot(*(size[1] for size in sizes)),
                     errors=errors,
-                    energy_source="assumed",
+                    energy_source=max((member.energy_source for _, member in present), key=TRUST.index),
                     thermal_source="neumann_kopp",
                     source=self.source,
                     kind=self.kind,
                     range_K=self.range_K,
                     note=f"one composition of the {self.name}",
+                    qualitative=any(member.qualitative for _, member in present),
                     solution=self,
                     amounts=tuple(row.tolist()),
                 )

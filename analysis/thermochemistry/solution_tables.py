@@ -11,7 +11,7 @@ from scipy.constants import R
 from scipy.special import xlogy
 
 from cosinter.analysis.thermochemistry.functions import REFERENCE_TEMPERATURE, Combination, FloatArray
-from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, combined_errors
+from cosinter.analysis.thermochemistry.library import TRUST, Phase, PhaseLibrary, combined_errors
 from cosinter.analysis.thermochemistry.open_circuit import FARADAY, dilute_mixing, ocv_integral
 from cosinter.analysis.thermochemistry.solution_models import Interaction, Member, Solution
 from cosinter.data.exceptions import UnknownNameError
@@ -121,6 +121,8 @@ def _member(title: str, name: str, entry: Mapping[str, Any], phases: Mapping[str
         function=Combination(tuple((n, p.function) for n, p in parts), energy, entropy),
         errors=errors,
         phase=parts[0][1].name if single else None,
+        energy_source=max((phase.energy_source for _, phase in parts), key=TRUST.index),
+        qualitative=any(phase.qualitative for _, phase in parts),
     )
 
 

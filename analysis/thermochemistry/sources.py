@@ -2,7 +2,13 @@
 
 For every composition the solid phases come from the first source in the list that has it; gases, melts and elements
 are always those of the base library. Sources: ``measured`` and ``assumed`` (the base library's own), ``chgnet`` and
-``pmmcs`` (tables of computed energies, anchored on measured phases), ``mp`` and ``user`` (phases handed in).
+``pmmcs`` (tables of computed energies, anchored on measured phases), ``mp`` (phases handed in).
+
+Phases of the source ``user`` - solids, melts and elements alike - stand beside all others, which they never replace:
+another form of a composition competes with the known ones by its free energy. Only a phase of the same name gives way.
+
+A phase that takes the place of a base phase takes its name and formula unit too, so that solutions, aliases and exclusions
+find it; where it came from stands in its ``source``. Of several forms the lowest takes the name of the stable one.
 
 S298 and Cp of a phase with a computed energy: the measured ones of the same crystal, else those of another form of
 the composition, else the Neumann-Kopp sum over the reaction that anchors the energy. Phonons are not in the chain:
@@ -12,6 +18,8 @@ on the measured phases their entropies err more than the sums (:mod:`cosinter.an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import hypot
 from typing import TYPE_CHECKING
 
 from cosinter.analysis.thermochemistry.energy_tables import (
@@ -48,7 +56,7 @@ def make_library(
 
     Parameters
     ----------
-    energies : sources, best first; a source that is not named is not used, except ``user``, which then comes first
+    energies : sources, best first; a source that is not named is not used, except ``user``, which is always used
     extra : phases of the sources ``mp`` and ``user``
     base : library of measured and assumed phases; :func:`load_library` if not given
     tables : tables of computed energies by calculator instead of the shipped ones
@@ -72,17 +80,15 @@ def make_library(
             raise UnknownNameError("source of energies", name, ENERGIES)
     library = load_library() if base is None else base
     added = tuple(extra)
-    order = list(dict.fromkeys(energies))
-    if "user" not in order and any(phase.energy_source == "user" for phase in added):
-        order.insert(0, "user")
     fixed = [phase for phase in library.phases if phase.state != "s" or len(phase.composition) == 1]
     chosen: list[Phase] = []
     taken = [phase for phase in fixed if phase.state == "s"]
-    for source in order:
-        new = [p for p in _offered(source, library, added, tables or {}) if not _has(taken, p)]
-        chosen += new
+    for source in dict.fromkeys(energies):
+        new = [p for p in _offered(source, library, added, tables or {}) if not _forms(p, taken)]
+        chosen += _named_after(new, library)
         taken += new
-    names = {phase.name: phase for phase in (*fixed, *chosen)}
+    own = [phase for phase in added if phase.energy_source == "user"]
+    names = {phase.name: phase for phase in (*fixed, *chosen, *own)}
     known = [names.pop(name) for name in library.names if name in names]
     return PhaseLibrary([*known, *names.values()], aliases=library.aliases)
 
@@ -90,7 +96,9 @@ def make_library(
 def _offered(
     source: EnergySource, library: PhaseLibrary, extra: Sequence[Phase], tables: Mapping[str, EnergyTable]
 ) -> list[Phase]:
-    """Solid compounds that a source has."""
+    """Solid compounds that a source has; those of the user are no choice and not among them."""
+    if source == "user":
+        return []
     if source in CALCULATORS or source in tables:
         found: Iterable[Phase] = table_phases(tables.get(source) or load_energy_table(source), library)
     elif source in ("measured", "assumed"):
@@ -100,10 +108,29 @@ def _offered(
     return [phase for phase in found if phase.state == "s" and len(phase.composition) > 1]
 
 
-def _has(phases: Iterable[Phase], wanted: Phase) -> bool:
-    return any(
-        proportionality(wanted.composition, phase.composition, tolerance=1e-6) is not None for phase in phases
-    )
+def _forms(wanted: Phase, phases: Iterable[Phase]) -> list[Phase]:
+    """Solids among ``phases`` of the composition of ``wanted``."""
+    return [
+        phase
+        for phase in phases
+        if phase.state == "s"
+        and proportionality(wanted.composition, phase.composition, tolerance=1e-6) is not None
+    ]
+
+
+def _named_after(new: Sequence[Phase], library: PhaseLibrary) -> list[Phase]:
+    """Name the lowest of the new forms of a composition like the stable form of ``library`` if none is named like any."""
+    named = []
+    for phase in new:
+        forms, twins = _forms(phase, library.phases), _forms(phase, new)
+        if forms and not {twin.name for twin in twins} & {form.name for form in forms}:
+            lowest = min(twins, key=lambda twin: float(twin.gibbs(REFERENCE_TEMPERATURE)) / twin.atoms)
+            if phase is lowest:
+                same = phase if phase.formula == forms[0].formula else phase.rescaled(forms[0].formula)
+                named.append(replace(same, name=forms[0].name))
+                continue
+        named.append(phase)
+    return named
 
 
 def table_phases(table: EnergyTable, library: PhaseLibrary) -> tuple[Phase, ...]:
@@ -126,7 +153,7 @@ def table_phases(table: EnergyTable, library: PhaseLibrary) -> tuple[Phase, ...]
 def _phase(
     table: EnergyTable, crystal: str, enthalpy: Enthalpy, phases: Mapping[str, Phase], own: Phase | None
 ) -> Phase:
-    from cosinter.analysis.thermochemistry.library import Phase
+    from cosinter.analysis.thermochemistry.library import Phase, add_errors
 
     formula = own.formula if own else table.energies[crystal].formula
     factor = proportionality(
@@ -134,10 +161,14 @@ def _phase(
     )
     scale = float(factor or 1.0)
     name = own.name if own else crystal
-    function, entropy_error, thermal, origin = _thermal(formula, enthalpy.reaction, phases, own)
+    function, thermal, origin = _thermal(formula, enthalpy.reaction, phases, own)
     shift = scale * enthalpy.value_J_per_mol - float(function.enthalpy(REFERENCE_TEMPERATURE))
-    errors = {source: (scale * value, 0.0) for source, value in enthalpy.errors.items()}
-    before = errors.get(name, (0.0, 0.0))
+    entropy_errors = {source: (0.0, entropy) for source, (_, entropy) in own.errors.items()} if own else {}
+    if own is None:
+        entropy_errors = {
+            name: (0.0, rules()["entropy_error"]["value"] * sum(parse_formula(formula).values()))
+        }
+    enthalpy_errors = {source: (value, 0.0) for source, value in enthalpy.errors.items()}
     calculator = table.content["calculator"]
     weights = calculator.get("parameters", {}).get("weights")
     model = f"{table.calculator} {weights}" if weights else table.calculator
@@ -147,13 +178,13 @@ def _phase(
         state="s",
         function=Combination(((1.0, function),), enthalpy_shift=shift),
         uncertainty_J_per_mol=scale * enthalpy.uncertainty_J_per_mol,
-        entropy_uncertainty_J_per_mol_K=entropy_error,
+        entropy_uncertainty_J_per_mol_K=hypot(*(entropy for _, entropy in entropy_errors.values())),
         source=f"H298: {model} ({calculator['engine']} {calculator['version']}), anchored by "
         f"{table.energies[crystal].formula} = {enthalpy.reaction}; {origin}",
         kind="computed",
         range_K=own.range_K if own else SUM_RANGE_K,
         note="" if table.energies[crystal].converged else "the relaxation did not converge",
-        errors=errors | {name: (before[0], before[1] + entropy_error)},
+        errors=add_errors([(scale, enthalpy_errors), (1.0, entropy_errors)]),
         energy_source=table.energy_source,
         thermal_source=thermal,
         qualitative=table.qualitative,
@@ -162,25 +193,19 @@ def _phase(
 
 def _thermal(
     formula: str, reaction: Reaction, phases: Mapping[str, Phase], own: Phase | None
-) -> tuple[ThermoFunction, float, ThermalSource, str]:
-    """H(T) and S(T) up to a constant of H, the error of S298, the provider and its name."""
+) -> tuple[ThermoFunction, ThermalSource, str]:
+    """H(T) and S(T) up to a constant of H, the provider and its name."""
     composition = parse_formula(formula)
     if own is not None:
-        return (
-            own.function,
-            own.entropy_uncertainty_J_per_mol_K,
-            own.thermal_source,
-            f"S298, Cp: as {own.name}",
-        )
-    error = rules()["entropy_error"]["value"] * sum(composition.values())
+        return own.function, own.thermal_source, f"S298, Cp: as {own.name}"
     for phase in phases.values():
         factor = proportionality(composition, phase.composition, tolerance=1e-6)
         if phase.state == "s" and factor is not None:
             function = Combination(((factor, phase.function),))
-            return function, error, phase.thermal_source, f"S298, Cp: as {phase.name}"
+            return function, phase.thermal_source, f"S298, Cp: as {phase.name}"
     per_crystal = sum_function(reaction, phases)
     atoms = (
         sum(amount * phases[name].atoms for name, amount in reaction.phases.items()) + 2.0 * reaction.oxygen
     )
     function = Combination(((sum(composition.values()) / atoms, per_crystal),))
-    return function, error, "neumann_kopp", "S298, Cp: Neumann-Kopp sum over the same reaction"
+    return function, "neumann_kopp", "S298, Cp: Neumann-Kopp sum over the same reaction"

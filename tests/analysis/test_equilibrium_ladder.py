@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from cosinter.analysis.equilibrium.ladder import li2o_ladder, salt_potential
 from cosinter.analysis.equilibrium.lp import equilibrium
 from cosinter.analysis.equilibrium.titration import TitrationCurve, titration_curve
 from cosinter.analysis.thermochemistry.cathode import CathodeModel
-from cosinter.analysis.thermochemistry.library import load_library
+from cosinter.analysis.thermochemistry.functions import Combination
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, combined_errors, load_library
 from cosinter.data.exceptions import InputError
 
 LIBRARY = load_library()
@@ -178,6 +180,57 @@ def test_ladder_stands_as_the_compensation_needs_it() -> None:
         assert rung.source
         assert list(rung.mu_kJ_per_mol) == pytest.approx(CELSIUS.tolist())
         assert json.loads(json.dumps(rung.to_dict()))["reservoir"] == rung.reservoir
+
+
+def moved(phase: Phase, source: str, part: int, temperature_K: float, *, share: float) -> Phase:
+    """``phase`` with the free energy that ``share`` of one error (0: of H298, 1: of S298) gives it."""
+    error = phase.errors.get(source, (0.0, 0.0))[part]
+    shift = share * error * ((temperature_K - 298.15) if part else 1.0)
+    return replace(phase, function=Combination(((1.0, phase.function),), enthalpy_shift=shift))
+
+
+def test_uncertainty_of_the_losing_cathode_is_that_of_the_whole_reaction() -> None:
+    """Every error of every phase moves the potential in its own way: cathode, oxides, oxygen and Li2O itself."""
+    model, temperature = CathodeModel(0.8, 0.1, 0.1), 973.15
+    rung = next(
+        rung
+        for rung in li2o_ladder(model, temperatures_K=temperature, pressures_bar=AIR)
+        if "losing" in rung.reservoir
+    )
+    atoms = dict(model.layered.composition) | {"Li": 0.99, "O": 1.995}
+
+    def mu(source: str, part: int, share: float) -> float:
+        phases = [moved(phase, source, part, temperature, share=share) for phase in model.library.phases]
+        cathode = moved(model.layered, source, part, temperature, share=share)
+        return equilibrium(
+            PhaseLibrary(phases), atoms, temperature_K=temperature, pressures_bar=AIR, extra=[cathode]
+        ).relative_mu("Li2O")
+
+    used = equilibrium(
+        model.library, atoms, temperature_K=temperature, pressures_bar=AIR, extra=[model.layered]
+    ).amounts
+    phases = [*(p for p in model.library.phases if p.name in {*used, "Li2O"}), model.layered]
+    sources = sorted({source for phase in phases for source in phase.errors})
+    slopes = [(mu(s, part, 0.01) - mu(s, part, -0.01)) / 0.02 for s in sources for part in (0, 1)]
+    assert rung.uncertainty_kJ_per_mol == pytest.approx(float(np.linalg.norm(slopes)) * 1e-3, rel=1e-3)
+    alone = 2.0 * float(model.layered.gibbs_uncertainty(temperature)) * 1e-3
+    assert abs(rung.uncertainty_kJ_per_mol / alone - 1.0) > 0.02
+
+
+def test_errors_that_a_salt_and_lithium_oxide_share_cancel() -> None:
+    """LiOH with the errors of half a Li2O and half a H2O: 2 LiOH = Li2O + H2O is then known exactly."""
+    gas, oxide = LIBRARY.gas("H2O"), LIBRARY.phase("Li2O")
+    errors = combined_errors([(0.5, gas), (0.5, oxide)])
+    library = LIBRARY.with_phases(
+        *(replace(LIBRARY.phase(name), errors=errors) for name in ("LiOH_s", "LiOH_l"))
+    )
+    rungs = li2o_ladder(
+        CathodeModel(0.8, 0.1, 0.1, library=library),
+        temperatures_K=900.0,
+        pressures_bar={"O2": 0.21, "H2O": 0.01},
+    )
+    assert rungs[0].reservoir.startswith("LiOH")
+    assert rungs[0].uncertainty_kJ_per_mol == pytest.approx(0.0, abs=1e-9)
 
 
 def test_ladder_needs_oxygen_and_known_salts() -> None:

@@ -115,6 +115,22 @@ def test_pressure_axis_agrees_with_an_open_gas(library) -> None:
         assert field.corners[:, 1].min() - 1e-3 <= mu <= field.corners[:, 1].max() + 1e-3
 
 
+@pytest.mark.parametrize(
+    ("species", "gas", "molecules"),
+    [("O", "O2", 0.5), ("O2", "O2", 1.0), ("CO2", "CO2", 1.0), ("H2O", "H2O", 1.0)],
+)
+def test_a_gas_goes_one_power_of_ten_beyond_one_bar(library, species, gas, molecules) -> None:
+    temperature = 900.0
+    axis = potential_diagram(
+        "Co", ("Li2O", species), library=library, temperature_K=temperature, pressures_bar={}
+    ).axes[1]
+    assert (axis.gas, axis.molecules) == (gas, pytest.approx(molecules))
+    assert float(axis.log10_pressure(np.asarray(axis.high_J), temperature)) == pytest.approx(1.0)
+    # the species in the gas at ten bar has the highest potential of the axis
+    top = float(library.gas(gas).gibbs(temperature)) + R * temperature * np.log(10.0)
+    assert axis.reference_J + axis.high_J == pytest.approx(molecules * top)
+
+
 def test_fields_end_where_a_salt_would_form_without_end(library) -> None:
     found = potential_diagram(
         "TiO2", ("Li2O", "CO2"), library=library, temperature_K=973.15, pressures_bar={"O2": 0.21}

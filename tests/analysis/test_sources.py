@@ -8,9 +8,12 @@ from functools import cache
 import numpy as np
 import pytest
 
+from cosinter.analysis.equilibrium.lp import equilibrium
 from cosinter.analysis.thermochemistry.energy_tables import load_energy_table, rules
 from cosinter.analysis.thermochemistry.entropies import compare_entropies, entropy_errors
+from cosinter.analysis.thermochemistry.functions import Combination
 from cosinter.analysis.thermochemistry.library import EnergySource, Phase, PhaseLibrary, load_library
+from cosinter.analysis.thermochemistry.solution_tables import standard_solutions
 from cosinter.analysis.thermochemistry.sources import DEFAULT_ENERGIES, make_library, table_phases
 from cosinter.data.exceptions import UnknownNameError
 
@@ -86,12 +89,97 @@ def test_phases_handed_in() -> None:
     ignored = make_library(extra=[mp])
     assert "LiNiO2 (mp)" not in ignored
     first = make_library(["measured", "mp", "chgnet", "assumed"], extra=[mp])
-    assert first.phase("LiNiO2").name == "LiNiO2 (mp)"
+    assert first.phase("LiNiO2").energy_source == "mp"
     assert first.phase("LiCoO2").energy_source == "chgnet"
-    own = make_library(extra=[user])
-    assert own.phase("LiCoO2").name == "my LiCoO2"
-    last = make_library(["measured", "chgnet", "assumed", "user"], extra=[user])
-    assert last.phase("LiCoO2").energy_source == "chgnet"
+    for order in (
+        DEFAULT_ENERGIES,
+        ("user", "measured", "chgnet", "assumed"),
+        ("measured", "chgnet", "user"),
+    ):
+        own = make_library(order, extra=[user])
+        assert own.phase("LiCoO2").energy_source == "chgnet"
+        assert own.phase("my LiCoO2") is user
+
+
+def shifted(source: EnergySource, name: str, of: str, *, up_J: float = 0.0, **changes: object) -> Phase:
+    """A phase like ``of``, ``up_J`` higher."""
+    phase = load_library().phase(of)
+    function = Combination(((1.0, phase.function),), enthalpy_shift=up_J)
+    given = {"name": name, "energy_source": source, "errors": {}, "function": function, **changes}
+    return dataclasses.replace(phase, **given)  # type: ignore[arg-type]
+
+
+def solution_members(library: PhaseLibrary) -> dict[str, tuple[str, ...]]:
+    return {s.name: tuple(member.name for member in s.members) for s in standard_solutions(library)}
+
+
+def test_a_form_of_the_user_stands_beside_the_others() -> None:
+    base = load_library()
+    extra = [
+        shifted("user", "LT-LiCoO2", "LiCoO2", up_J=9.3e3),
+        shifted("user", "TiO2_B", "TiO2_rutile", up_J=6e3),
+        shifted("user", "NiO_l", "NiO", up_J=50e3, state="l"),
+        shifted("user", "Co_fcc", "Co", up_J=500.0),
+    ]
+    library = make_library(extra=extra)
+    assert set(library.names) == {*base.names, *(phase.name for phase in extra)}
+    assert solution_members(library) == solution_members(base)
+    assert library.stable("LiCoO2", temperature_K=900.0).name == "LiCoO2"
+    for alias in ("ncm811", "latp"):
+        ours, theirs = library.phase(alias), base.phase(alias)
+        assert np.allclose(ours.gibbs(TEMPERATURES), theirs.gibbs(TEMPERATURES), atol=0.1)
+    lower = make_library(extra=[shifted("user", "better", "LiCoO2", up_J=-5e3)])
+    formed = equilibrium(lower, "LiCoO2", temperature_K=900.0, pressures_bar={})
+    assert set(formed.amounts) == {"better"}
+
+
+def test_solutions_live_on_phases_of_a_snapshot() -> None:
+    """A snapshot names its phases by entry; they take the place and the name of what they replace."""
+    base = load_library()
+    names = ("LiNiO2", "LiCoO2", "Li2MnO3", "NiO", "CoO", "MnO", "LiTi2(PO4)3", "Li3PO4", "AlPO4", "LiMnPO4")
+    entries = [
+        shifted("mp", f"{name} (mp-{number})", name, up_J=-1e3, note=f"mp-{number}")
+        for number, name in enumerate(names)
+    ]
+    entries.append(shifted("mp", "TiO2 (mp-99)", "TiO2_anatase", up_J=-1e4))
+    library = make_library(["mp", "measured", "chgnet", "assumed"], extra=entries)
+    assert solution_members(library) == solution_members(base)
+    for number, name in enumerate(names):
+        phase = library.phase(name)
+        assert (phase.name, phase.energy_source, phase.note) == (name, "mp", f"mp-{number}")
+    assert [p.name for p in library.candidates("TiO2") if p.state == "s"] == ["TiO2_rutile"]
+    for alias, parts in (("ncm811", 0.7 + 0.1 + 0.1 + 0.1), ("latp", 0.85 + 0.15 + 0.3)):
+        ours, theirs = library.phase(alias), base.phase(alias)
+        assert ours.energy_source == "mp"
+        assert np.allclose(ours.gibbs(TEMPERATURES) - theirs.gibbs(TEMPERATURES), -1e3 * parts, atol=1.0)
+    last = make_library(["measured", "mp", "chgnet"], extra=entries)
+    assert {"layered oxide", "LATP"} <= set(solution_members(last))
+
+
+def test_a_snapshot_phase_is_counted_per_formula_of_the_phase_that_it_replaces() -> None:
+    double = shifted("mp", "Li2Ni2O4 (mp-2)", "LiNiO2").rescaled("Li2Ni2O4")
+    phase = make_library(["mp", "measured", "chgnet", "assumed"], extra=[double]).phase("LiNiO2")
+    assert phase.formula == "LiNiO2"
+    assert np.allclose(phase.gibbs(TEMPERATURES), load_library().phase("LiNiO2").gibbs(TEMPERATURES))
+
+
+def test_entropy_errors_that_phases_share_survive_a_calculator() -> None:
+    """Anatase errs with rutile, so that the two hardly differ however the energies are chosen."""
+    library, base = made("chgnet", "measured"), load_library()
+    sharing = [
+        p for p in base.phases if p.energy_source == "measured" and len(p.errors) > 1 and p.state == "s"
+    ]
+    seen = 0
+    for phase in sharing:
+        twin = next((p for p in library.phases if p.name == phase.name), None)
+        if twin is None or twin.energy_source != "chgnet":
+            continue
+        seen += 1
+        before = {source: entropy for source, (_, entropy) in phase.errors.items() if entropy}
+        after = {source: entropy for source, (_, entropy) in twin.errors.items() if entropy}
+        assert after == pytest.approx(before)
+        assert twin.entropy_uncertainty_J_per_mol_K == pytest.approx(phase.entropy_uncertainty_J_per_mol_K)
+    assert seen
 
 
 def test_an_unknown_source_is_named() -> None:

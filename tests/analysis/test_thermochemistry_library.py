@@ -21,7 +21,7 @@ from cosinter.analysis.thermochemistry.functions import (
     make_melt,
     neumann_kopp,
 )
-from cosinter.analysis.thermochemistry.library import PhaseLibrary, load_library
+from cosinter.analysis.thermochemistry.library import PhaseLibrary, load_library, range_warning
 from cosinter.analysis.thermochemistry.nasa import nasa_function
 from cosinter.data.exceptions import CompositionError, DataError, InputError, UnknownNameError
 from cosinter.data.tables import load_table
@@ -335,6 +335,17 @@ def test_phases_know_their_range() -> None:
     assert float(lipo3.gibbs_uncertainty(298.15)) == pytest.approx(lipo3.uncertainty_J_per_mol)
     assert float(lipo3.gibbs_uncertainty(900.0)) > lipo3.uncertainty_J_per_mol
     assert LIBRARY.to_dict()["LiPO3"]["H298_kJ_per_mol"] == pytest.approx(-1255.6)
+
+
+def test_a_warning_tells_where_the_data_end() -> None:
+    lipo3 = LIBRARY.phase("LiPO3")
+    low, high = lipo3.range_K
+    data = f"outside its data ({low:g} to {high:g} K)"
+    assert range_warning(lipo3, low) is None
+    assert range_warning(lipo3, low, high) is None
+    assert range_warning(lipo3, 1500.0) == f"LiPO3 is used at 1500 K, {data}"
+    assert range_warning(lipo3, 1500.0, 1600.0) == f"LiPO3 is used at 1500 to 1600 K, {data}"
+    assert range_warning(lipo3, 400.0, 1600.0) == f"LiPO3 is used at 400 to 1600 K, partly {data}"
 
 
 def test_library_and_phases_survive_a_process_boundary() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.constants import R
 
 from cosinter.analysis.thermochemistry.library import load_library
-from cosinter.analysis.thermochemistry.melts import SaltMelt, lithia_in_carbonate, salt_melt, water_pressure
+from cosinter.analysis.thermochemistry.melts import SaltMelt, salt_melt, water_pressure
 from cosinter.data.exceptions import InputError
 
 MELT = salt_melt()
@@ -85,20 +85,11 @@ def test_water_pressure_joins_its_branches_near_the_melting_point() -> None:
     assert np.all(np.diff(water_pressure(np.linspace(550.0, 900.0, 50))) > 0.0)
 
 
-def test_lithia_in_molten_carbonate_follows_carbon_dioxide() -> None:
-    # 0.022 at 998 K and 420 ppm CO2, from the measured enthalpy and entropy
-    assert float(lithia_in_carbonate(998.15, pCO2_bar=4.2e-4)) == pytest.approx(0.022, abs=0.001)
-    assert float(lithia_in_carbonate(998.15, pCO2_bar=4.2e-3)) == pytest.approx(0.0022, abs=1e-4)
-    assert float(lithia_in_carbonate(1400.0, pCO2_bar=1e-9)) == 1.0
-
-
 def test_wrong_input_is_refused() -> None:
     with pytest.raises(InputError, match="carbonate fraction"):
         MELT.liquid_fraction(700.0, 1.2)
     with pytest.raises(InputError, match="temperature"):
         water_pressure(0.0)
-    with pytest.raises(InputError, match="CO2"):
-        lithia_in_carbonate(1000.0, pCO2_bar=0.0)
     with pytest.raises(InputError, match="interaction"):
         SaltMelt(744.0, 2e4, 1005.0, 4e4, interaction_J=-9e3)
     with pytest.raises(InputError, match="melting points"):

@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 
 from cosinter.analysis.thermochemistry.library import load_library
 from cosinter.data.exceptions import InputError, UnknownNameError
+from cosinter.workflows.cli import app as main
 from cosinter.workflows.commands.doctor import examine
 from cosinter.workflows.commands.phases import app
 from cosinter.workflows.sources import phase_store
+from cosinter.workflows.sources.libraries import chosen_library
 
 RECORD = """\
 name: Ni2TiO4
@@ -55,11 +57,52 @@ def test_a_phase_is_added_used_and_taken_back(file: Path, home: Path) -> None:
     assert "added Ni2TiO4" in told
     assert "above 1 NiO + 1 NiTiO3" in told
     assert [phase.name for phase in phase_store.user_phases()] == ["Ni2TiO4"]
-    assert "Ni2TiO4" in phase_store.full_library()
+    assert "Ni2TiO4" in chosen_library()
     assert "Ni2TiO4" not in load_library()
     assert (home / "phases" / "Ni2TiO4.yaml").is_file()
     assert json.loads(run("remove", "ni2tio4", "--json")) == {"removed": "Ni2TiO4"}
     assert phase_store.user_phases() == ()
+
+
+FORMS = """\
+phases:
+  LT-LiCoO2:
+    formula: LiCoO2
+    kind: assumed
+    H298: -663.2
+    neumann_kopp: {LiCoO2: 1}
+    uncertainty: {H298: 5.0, S298: 2.0}
+    source: made up for this test
+  TiO2_B:
+    formula: TiO2
+    kind: assumed
+    H298: -936.0
+    neumann_kopp: {TiO2_rutile: 1}
+    uncertainty: {H298: 3.0, S298: 2.0}
+    source: made up for this test
+  NiO_l:
+    formula: NiO
+    state: l
+    kind: assumed
+    H298: -190.0
+    neumann_kopp: {NiO: 1}
+    uncertainty: {H298: 5.0, S298: 2.0}
+    source: made up for this test
+"""
+
+
+def test_forms_of_known_compositions_stand_beside_them_in_every_command(tmp_path: Path) -> None:
+    path = tmp_path / "forms.yaml"
+    path.write_text(FORMS, encoding="utf-8")
+    before = chosen_library()
+    run("add", path)
+    after = chosen_library()
+    assert set(after.names) == {*before.names, "LT-LiCoO2", "TiO2_B", "NiO_l"}
+    assert set(json.loads(run("list", "--json"))) == set(after.names)
+    line = ["react", "ncm811", "latp", "--temperature", "700", "--no-solutions", "--json"]
+    answer = CliRunner().invoke(main, line, catch_exceptions=False)
+    assert answer.exit_code == 0
+    assert json.loads(answer.stdout)["reactants"]
 
 
 def test_several_phases_are_stored_or_none(tmp_path: Path, home: Path) -> None:

@@ -48,9 +48,9 @@ def list_phases(
 
     Example: cosinter phases list --elements Li,Ti,O
     """
-    from cosinter.workflows.sources.phase_store import full_library
+    from cosinter.workflows.sources.libraries import chosen_library
 
-    library = full_library()
+    library = chosen_library()
     if elements is not None:
         library = library.restricted(elements=_known_elements(elements, library))
     if state is not None and state not in ("s", "l", "g"):
@@ -110,9 +110,9 @@ def show(
     """
     from cosinter.analysis.thermochemistry.records import alternatives
     from cosinter.data.tables import load_table
-    from cosinter.workflows.sources.phase_store import full_library
+    from cosinter.workflows.sources.libraries import chosen_library
 
-    library = full_library()
+    library = chosen_library()
     named = tuple(phase for phase in library.phases if phase.name == name)
     found = named or library.candidates(name)
     table = load_table("thermochemistry")
@@ -228,10 +228,10 @@ def _standing(phase: Phase) -> str:
     from scipy.constants import zero_Celsius
 
     from cosinter.analysis.equilibrium.lp import equilibrium
-    from cosinter.workflows.sources.phase_store import full_library
+    from cosinter.workflows.sources.libraries import chosen_library
 
     temperature = 700.0 + zero_Celsius
-    library = full_library()
+    library = chosen_library()
     missing = set(phase.composition) - set(library.restricted(exclude=[phase.name]).elements)
     if missing:
         return f"the only phase with {', '.join(sorted(missing))}: nothing to compare with"
@@ -271,9 +271,9 @@ def check(as_json: AsJson = False) -> None:
     Example: cosinter phases check
     """
     from cosinter.analysis.thermochemistry.consistency import check_consistency, decomposition_temperatures
-    from cosinter.workflows.sources.phase_store import full_library
+    from cosinter.workflows.sources.libraries import chosen_library
 
-    library = full_library()
+    library = chosen_library()
     rows, decompositions = check_consistency(library), decomposition_temperatures(library)
     if as_json:
         content = {

@@ -85,19 +85,13 @@ def _shown(points: FloatArray, diagram: PotentialDiagram) -> FloatArray:
     columns = []
     for place, axis in enumerate(diagram.axes):
         mu = points[:, place]
-        per_molecule = mu * _molecule(axis)
-        columns.append(axis.log10_pressure(per_molecule, diagram.temperature_K) if axis.is_gas else mu * 1e-3)
+        columns.append(axis.log10_pressure(mu, diagram.temperature_K) if axis.gas else mu * 1e-3)
     return np.column_stack(columns)
 
 
-def _molecule(axis: Axis) -> float:
-    """How many of the species make one molecule of its gas: two O in O2."""
-    return 2.0 if axis.species in {"O", "H", "N"} else 1.0
-
-
 def _axis_label(axis: Axis) -> str:
-    if axis.is_gas:
-        return f"log₁₀ p({subscripted(axis.species + ('2' if _molecule(axis) == 2.0 else ''))} / bar)"
+    if axis.gas:
+        return f"log₁₀ p({subscripted(axis.gas)} / bar)"
     return f"μ({subscripted(axis.species)}) − μ°(pure) / kJ per mol"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, load_library
+from cosinter.analysis.thermochemistry.library import Phase, load_library
 from cosinter.analysis.thermochemistry.user_phases import make_phase
 from cosinter.data.exceptions import InputError, StorageError, UnknownNameError
 from cosinter.workflows.results import write_atomically
@@ -107,17 +107,6 @@ def user_phases() -> tuple[Phase, ...]:
     return tuple(phases)
 
 
-def full_library() -> PhaseLibrary:
-    """The library of the package with the user's own phases.
-
-    Raises
-    ------
-    InputError
-        See :func:`user_phases`.
-    """
-    return load_library().with_phases(*user_phases())
-
-
 def add_phases(path: Path) -> tuple[Phase, ...]:
     """Check every record of ``path``, then store each in the user's folder; nothing is stored if one is wrong.
 
@@ -128,7 +117,7 @@ def add_phases(path: Path) -> tuple[Phase, ...]:
     StorageError
         The user's folder cannot be written.
     """
-    library = full_library()
+    library = load_library().with_phases(*user_phases())
     added: list[tuple[Phase, dict[str, Any]]] = []
     for record in read_records(path):
         phase = make_phase(record, library=library, origin=str(path))
