@@ -93,8 +93,8 @@ def reaction_content(
 ) -> dict[str, Any]:
     """Answer ``request``: one temperature gives the mixing line itself, several give {"temperatures": [lines]}.
 
-    A line holds kinks, segments, ties, the phases with their sources, warnings, and where asked for "point",
-    "uncertainty" (Monte Carlo) and "titration"; "onset" stands beside them, once.
+    A line holds kinks, segments, ties at the :func:`telling_kinks`, the phases with their sources, warnings, and where
+    asked for "point", "uncertainty" (Monte Carlo) and "titration"; "onset" stands beside them, once.
 
     Raises
     ------
@@ -134,8 +134,9 @@ def _line(setting: _Setting, temperature_C: float, reaction: InterfaceReaction) 
 
     request = setting.request
     point = None if request.at is None else reaction.at(request.at, request.basis)
-    kinks = (*reaction.kinks, *([] if point is None else [point]))
     content = reaction.to_dict(at=request.at, basis=request.basis)
+    told = {kink["fraction"]["mole"] for kink in telling_kinks(content["kinks"])}
+    kinks = (*(kink for kink in reaction.kinks if kink.mole in told), *([] if point is None else [point]))
     content["temperature_C"] = temperature_C
     content["solutions"] = [solution.name for solution in setting.solutions]
     content["ties"] = [tie.to_dict() for tie in find_ties(reaction, kinks)]
@@ -230,13 +231,22 @@ def _provenance(reaction: InterfaceReaction, content: Mapping[str, Any]) -> dict
         named |= {product["phase"] for other in tie["alternatives"] for product in other["products"]}
     listed, column = product_names(reaction.problem)
     every = reaction.problem.library.phases
-    phases = {listed[i]: phase for i, phase in zip(column, every, strict=True)}
+    parts = (solution.restricted(reaction.problem.elements) for solution in reaction.solutions)
+    phases: dict[str, Phase] = {part.name: _middle(part) for part in parts if part is not None}
+    phases |= {listed[i]: phase for i, phase in zip(column, every, strict=True)}
     phases |= {phase.name: phase for phase in every}
     found = {phase.name: describe_phase(phase) for phase in (reaction.first, reaction.second)}
     for name in sorted(named - set(found)):
         solution = name.rstrip(" 0123456789") if name not in phases else name
         found[name] = describe_phase(phases[solution])
     return found
+
+
+def _middle(solution: Solution) -> Phase:
+    """Equal parts of all end members."""
+    import numpy as np
+
+    return solution.phase(np.full(len(solution.members), 1.0 / len(solution.members)))
 
 
 def describe_phase(phase: Phase) -> dict[str, Any]:

@@ -8,8 +8,11 @@ import pytest
 
 from cosinter.analysis.equilibrium.interface import InterfaceReaction, interface_reaction
 from cosinter.analysis.equilibrium.lp import equilibrium
+from cosinter.analysis.equilibrium.refine import TOLERANCE_J
 from cosinter.analysis.equilibrium.ties import find_ties
+from cosinter.analysis.thermochemistry.formulas import parse_formula
 from cosinter.analysis.thermochemistry.library import PhaseLibrary, load_library
+from cosinter.analysis.thermochemistry.solution_tables import standard_solutions
 from cosinter.data.exceptions import InputError
 
 LIBRARY = load_library()
@@ -98,3 +101,34 @@ def test_ties_are_plain_data_and_a_negative_window_is_refused() -> None:
     for wrong in (-1.0, float("nan")):
         with pytest.raises(InputError, match="window"):
             find_ties(reaction, window_meV_per_atom=wrong)
+
+
+def test_with_solutions_the_alternatives_are_refined_too() -> None:
+    """What forms without the spinel needs compositions that are not stable beside it."""
+    solutions = standard_solutions(LIBRARY)
+    conditions = {"temperature_K": 973.15, "pressures_bar": AIR}
+    reaction = interface_reaction("ncm811", "latp", library=LIBRARY, solutions=solutions, **conditions)
+    (tie,) = find_ties(reaction, [reaction.strongest])
+    mixture = atoms(reaction, tie.mole)
+    count = sum(mixture.values())
+    reactants = [p for p in (reaction.first, reaction.second) if p.name not in LIBRARY]
+    models = {solution.name: solution for solution in solutions}
+    best = equilibrium(LIBRARY, mixture, extra=reactants, solutions=solutions, **conditions).gibbs_J
+    assert {"spinel", "ilmenite"} <= {other.without for other in tie.alternatives}
+    for other in tie.alternatives:
+        corners = [m.phase for m in models[other.without].members if m.phase in LIBRARY]
+        direct = equilibrium(
+            LIBRARY,
+            mixture,
+            exclude=corners,
+            extra=reactants,
+            solutions=[model for name, model in models.items() if name != other.without],
+            **conditions,
+        )
+        assert other.gap_J_per_mol == pytest.approx(direct.gibbs_J - best, abs=2.0 * TOLERANCE_J * count)
+        assert other.without not in {product["phase"] for product in other.products}
+        total = dict.fromkeys(mixture, 0.0)
+        for product in other.products:
+            for element, amount in parse_formula(product["formula"]).items():
+                total[element] += product["mol"] * amount
+        assert total == pytest.approx(mixture, abs=5e-3)  # formulas are shown to three digits

@@ -9,7 +9,13 @@ import pytest
 
 from cosinter.analysis.thermochemistry.library import load_library
 from cosinter.data.exceptions import InputError
-from cosinter.workflows.reactions import ReactionRequest, map_content, reaction_content
+from cosinter.workflows.reactions import (
+    ReactionRequest,
+    map_content,
+    reaction_content,
+    strongest_kink,
+    telling_kinks,
+)
 
 LIBRARY = load_library()
 AIR = {"O2": 0.21}
@@ -123,6 +129,19 @@ def test_solutions_form_and_are_named_with_their_source() -> None:
     assert "spinel" in content["uncertainty"]["anywhere"]
     best, without = (min(kink["dG"]["kJ_per_mol"] for kink in lines["kinks"]) for lines in (content, plain))
     assert best < without
+
+
+def test_ties_stand_at_the_ratios_that_are_shown() -> None:
+    request = ReactionRequest("ncm811", "latp", (700.0,), AIR, at=0.37)
+    content = reaction_content(request, library=LIBRARY)
+    shown = {kink["fraction"]["mole"] for kink in telling_kinks(content["kinks"])} | {0.37}
+    ties = {tie["mole"] for tie in content["ties"]}
+    assert len(shown) < 0.2 * len(content["kinks"])
+    assert 0.37 in ties <= shown
+    assert strongest_kink(content["kinks"])["fraction"]["mole"] in ties
+    others = [other for tie in content["ties"] for other in tie["alternatives"]]
+    assert {product["phase"] for other in others for product in other["products"]} <= set(content["phases"])
+    assert len(json.dumps(content["ties"])) < 100_000
 
 
 def test_a_solution_can_be_excluded_by_name() -> None:
