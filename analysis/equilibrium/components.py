@@ -47,19 +47,29 @@ def find_component(
     Raises
     ------
     InputError
-        The text is neither a name nor a formula, or holds an element without a phase.
+        The text is neither a name nor a formula, holds an element without a phase, or is an alias of a solution of
+        which ``library`` lacks an end member.
     """
     try:
         found = library.candidates(name)
     except UnknownNameError:
-        return Component(name, name, _elements_known(name, library)), ()
+        if name.strip().lower() in library.aliases:
+            raise  # it is a substance, and what its model is made of is missing
+        return Component(name, name, known_composition(name, library)), ()
     stable = min(found, key=lambda phase: float(phase.gibbs(temperature_K)))
     return Component(name, stable.formula, stable.composition), tuple(
         p for p in found if p.name not in library
     )
 
 
-def _elements_known(name: str, library: PhaseLibrary) -> Mapping[str, float]:
+def known_composition(name: str, library: PhaseLibrary) -> Mapping[str, float]:
+    """Read a formula whose elements are all in phases of ``library``.
+
+    Raises
+    ------
+    CompositionError
+        It cannot be read, or an element is in no phase.
+    """
     composition = parse_formula(name)
     for element in composition:
         if element not in library.elements:
@@ -80,9 +90,10 @@ def split_system(text: str, *, fewest: int, most: int) -> tuple[str, ...]:
     """
     names = tuple(part.strip() for part in text.split("-"))
     wanted = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    example = "-".join(("Li2O", "TiO2", "P2O5", "Al2O3")[:most])
     if not fewest <= len(names) <= most or not all(names):
         raise InputError(
-            f"system '{text}' must name {wanted} components joined by '-', for example Li2O-TiO2-P2O5"
+            f"system '{text}' must name {wanted} components joined by '-', for example {example}"
         )
     if len(set(names)) < len(names):
         raise InputError(f"system '{text}' names a component twice")

@@ -44,14 +44,20 @@ def test_writes_what_is_asked_for(tmp_path, arguments, key) -> None:
 def test_without_a_name_the_picture_is_named_after_what_it_shows(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert call("map", "Li2O", "TiO2", "--temperature", "600:700:100").exit_code == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["map-li2o-tio2.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["map-li2o-tio2-600-700.png"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("ternary", "Li2O-TiO2-P2O5", "--exclude", "spinel"), "solid solution"),
+        (("map", "LiCoO2", "latp", "--exclude", "spinel"), "solid solution"),
+        (("line", "NaCl", "latp"), "element Na of 'NaCl'"),
+        (("line", "LiCoO2", "lco"), "same composition"),
+        (("potentials", "NaCl"), "element Na of 'NaCl'"),
+        (("ternary", "Li2O-TiO2-P2O5", "--atmosphere", ""), "closed"),
         (("ternary", "Li2O-TiO2"), "must name 3 components"),
-        (("quaternary", "Li2O-TiO2-P2O5"), "must name 4 components"),
+        (("quaternary", "Li2O-TiO2-P2O5"), "joined by '-', for example Li2O-TiO2-P2O5-Al2O3"),
         (("ternary", "Li2O-Xx-TiO2"), "element Xx"),
         (("ternary", "Li2O-TiO2-P2O5", "--atmosphere", "O2=-1"), "above 0"),
         (("ternary", "Li2O-TiO2-P2O5", "--atmosphere", "N2=1"), "inert"),
@@ -75,3 +81,40 @@ def test_mistakes_are_one_sentence(arguments, words) -> None:
     assert isinstance(result.exception, InputError)
     assert words in str(result.exception)
     assert "\n" not in str(result.exception)
+
+
+def test_solutions_are_excluded_beside_phases(tmp_path) -> None:
+    file = tmp_path / "x.json"
+    result = call("line", "LiCoO2", "latp", "--exclude", "Li3PO4,Spinel", "--out", str(file))
+    assert result.exit_code == 0, result.output
+    content = json.loads(file.read_text())
+    formed = {product["phase"] for kink in content["kinks"] for product in kink["products"]}
+    assert not formed & {"spinel", "Li3PO4"}
+
+
+def test_every_file_is_checked_before_one_is_written(tmp_path) -> None:
+    first, second = tmp_path / "a.json", tmp_path / "none" / "b.json"
+    result = call("ternary", "Li2O-TiO2-P2O5", "--out", str(first), "--out", str(second))
+    assert isinstance(result.exception, InputError)
+    assert "no such folder" in str(result.exception)
+    assert not first.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("ternary", "Li₂O-TiO₂-P₂O₅", "--temperature", "650"), "ternary-li2o-tio2-p2o5-650.png"),
+        (("ellingham", "--temperature", "600:700:50"), "ellingham-li2o-ncm811-latp-600-700.png"),
+    ],
+)
+def test_names_of_pictures_tell_what_and_at_which_temperature(tmp_path, monkeypatch, arguments, name) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_an_alias_whose_end_members_are_missing_is_not_called_unreadable() -> None:
+    result = call("ternary", "ncm811-latp-LiOH", "--energies", "measured")
+    assert isinstance(result.exception, InputError)
+    assert "cannot be read" not in str(result.exception)

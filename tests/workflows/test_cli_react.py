@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cosinter.workflows.cli import main
+from cosinter.workflows.commands import react_tables
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def react(
 
 MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "open bracket": (("LiCoO2)", "latp"), "did you mean LiCoO2"),
-    "element without phases": (("NaCoO2", "latp"), "NaCoO2"),
+    "element without phases": (("NaCoO2", "latp"), "element Na of 'NaCoO2' is in no phase"),
     "not a solution": (("LiNi0.5Co0.1O2", "latp"), "LiNi0.5Co0.1O2"),
     "range backwards": (("LiCoO2", "latp", "--temperature", "900:500:50"), "FROM must not exceed TO"),
     "range without end": (("LiCoO2", "latp", "--temperature", "500:900:1e-6"), "at most 1000"),
@@ -57,6 +58,10 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "source of energies": (("LiCoO2", "latp", "--energies", "guess"), "guess"),
     "energies twice": (("LiCoO2", "latp", "--energies", "measured,measured"), "each once"),
     "no snapshot": (("LiCoO2", "latp", "--energies", "mp,measured"), "snapshot"),
+    "empty atmosphere": (("LiCoO2", "latp", "--atmosphere", ""), "or closed for a sealed system"),
+    "same twice": (("LiCoO2", "lco"), "the same composition"),
+    "same in other amounts": (("Li2TiO3", "Li4Ti2O6"), "the same composition"),
+    "solution without solutions": (("LiCoO2", "latp", "--exclude", "spinel"), "solid solution"),
     "excluded unknown": (("LiCoO2", "latp", "--exclude", "Li4PO5"), "Li4PO5"),
     "form of a picture": (("LiCoO2", "latp", "--plot", "x.txt"), ".png"),
     "folder of a picture": (("LiCoO2", "latp", "--plot", "no/x.png"), "no such folder"),
@@ -107,7 +112,13 @@ def test_a_range_is_one_row_per_temperature(columns: int, react: Callable[..., A
     assert answer.code == 0, answer.stderr
     assert max(map(len, answer.stdout.splitlines())) <= columns
     starts = [line.split()[0] for line in answer.stdout.splitlines() if line.strip()]
-    assert [value for value in starts if value in {"500", "700", "900"}] == ["500", "500", "700", "900"]
+    assert [value for value in starts if value in {"500", "700", "900"}] == [
+        "500", *("500", "700", "900"), *("500", "700", "900"),
+    ]  # fmt: skip
+    shown = answer.stdout.partition("20 samples")[2]
+    assert "probability of products" in shown
+    assert shown.count("O2(g) ") == 3
+    assert " %" in shown
 
 
 def test_json_of_a_range_is_complete_and_finite(react: Callable[..., Answer]) -> None:
@@ -142,3 +153,47 @@ def test_pictures_are_written(
     data = (tmp_path / name).read_bytes()
     assert data.startswith(b"\x89PNG") or b"<svg" in data[:500]
     assert name in answer.stderr
+
+
+def test_a_range_shows_the_probabilities_at_the_ratio_asked_for(react: Callable[..., Answer]) -> None:
+    arguments = ("LiCoO2", "latp", "--temperature", "600,800", "--uncertainty", "20", "--at", "0.3")
+    shown = react(*arguments).stdout.partition("20 samples")[2]
+    content = json.loads(react(*arguments, "--json").stdout)
+    for line in content["temperatures"]:
+        (ratio,) = [row for row in line["uncertainty"]["ratios"] if abs(row["mole"] - 0.3) < 1e-9]
+        name, share = next(iter(ratio["products"].items()))
+        assert f"{name} {100.0 * share:.0f} %" in shown
+    assert shown.count("0.300") == 2
+
+
+def test_a_carbonate_without_open_carbon_dioxide_is_noted(react: Callable[..., Answer]) -> None:
+    content = json.loads(react("Li2CO3", "TiO2", "--json").stdout)
+    assert content["warnings"][0].startswith("CO2 is not open")
+    assert "note: CO2 is not open" in react("Li2CO3", "TiO2").stdout
+    assert "not open" not in react("Li2CO3", "TiO2", "--atmosphere", "O2=0.21,CO2=4e-4").stdout
+
+
+def test_subscripts_are_read(react: Callable[..., Answer]) -> None:
+    content = json.loads(react("LiCoO₂", "TiO₂", "--json").stdout)
+    assert content["reactants"] == ["LiCoO2", "TiO2"]
+
+
+def kink(mole: float, energy: float, *products: tuple[str, float]) -> dict[str, object]:
+    return {
+        "fraction": {"mole": mole},
+        "dG": {"meV_per_atom": energy},
+        "products": [{"phase": name, "formula": name, "mol": mol} for name, mol in products],
+    }
+
+
+def test_rows_that_print_alike_are_one_and_traces_are_not_told() -> None:
+    first, second, other = kink(0.33311, -5.0), kink(0.33339, -6.0), kink(0.3341, -4.0)
+    assert react_tables._apart([first, second, other]) == [second, other]
+    told = react_tables._told(
+        [{"phase": n, "formula": n, "mol": m} for n, m in (("Li2O", 1.0), ("TiO2", 9e-5))]
+    )
+    assert [product["phase"] for product in told] == ["Li2O"]
+    kept = react_tables._told(
+        [{"phase": n, "formula": n, "mol": m} for n, m in (("Li2O", 1.0), ("TiO2", -2e-4))]
+    )
+    assert len(kept) == 2

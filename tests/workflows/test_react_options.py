@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from cosinter.data.exceptions import InputError
 from cosinter.workflows.commands.react_options import (
+    closed_gas_notes,
     describe_atmosphere,
     parse_atmosphere,
     parse_temperatures,
+    plain,
     split_list,
 )
 
@@ -56,7 +58,7 @@ def test_wrong_temperatures_are_one_sentence(text: str, part: str) -> None:
 
 def test_atmospheres() -> None:
     assert parse_atmosphere("O2=0.21, CO2=4e-4,H2O=0.01") == {"O2": 0.21, "CO2": 4e-4, "H2O": 0.01}
-    assert parse_atmosphere("closed") == parse_atmosphere("") == {}
+    assert parse_atmosphere("closed") == parse_atmosphere(" Closed ") == {}
     assert describe_atmosphere({"O2": 0.21, "H2O": 0.01}) == "O2 0.21 bar, H2O 0.01 bar"
     assert describe_atmosphere({}) == "closed"
 
@@ -67,7 +69,9 @@ def test_inert_gases_are_explained(gas: str) -> None:
         parse_atmosphere(f"O2=0.21,{gas}=0.79")
 
 
-@pytest.mark.parametrize("text", ["O2", "O2=0", "O2=-1", "O2=nan", "O2=101", "O2=a", "F2=1", "O2=1,O2=1"])
+@pytest.mark.parametrize(
+    "text", ["", " ,", "O2", "O2=0", "O2=-1", "O2=nan", "O2=101", "O2=a", "F2=1", "O2=1,O2=1"]
+)
 def test_wrong_atmospheres_are_one_sentence(text: str) -> None:
     with pytest.raises(InputError, match="--atmosphere"):
         parse_atmosphere(text)
@@ -76,3 +80,22 @@ def test_wrong_atmospheres_are_one_sentence(text: str) -> None:
 def test_lists() -> None:
     assert split_list(" a, b,,c ") == ("a", "b", "c")
     assert split_list("") == ()
+
+
+def test_subscripts_are_digits() -> None:
+    assert plain(" LiCoO₂ ") == "LiCoO2"
+    assert plain("Li₁.₃Al₀.₃Ti₁.₇(PO₄)₃") == "Li1.3Al0.3Ti1.7(PO4)3"
+    assert plain("LiOH·H₂O") == "LiOH·H2O"
+
+
+def test_gases_that_are_not_open_are_told() -> None:
+    carbonate, hydroxide = {"Li": 2.0, "C": 1.0, "O": 3.0}, {"Li": 1.0, "O": 1.0, "H": 1.0}
+    (note,) = closed_gas_notes([carbonate], {"O2": 0.21})
+    assert note == (
+        "CO2 is not open: it leaves only as a pure gas at 1 bar; add for example CO2=4e-4 to --atmosphere"
+    )
+    assert len(closed_gas_notes([carbonate, hydroxide], {"O2": 0.21})) == 2
+    assert closed_gas_notes([carbonate, hydroxide], {"CO2": 1e-4, "H2O": 0.01}) == ()
+    assert closed_gas_notes([carbonate, hydroxide], {"CO": 1e-4, "H2": 0.01}) == ()
+    assert closed_gas_notes([carbonate, hydroxide], {}) == ()
+    assert closed_gas_notes([{"Li": 2.0, "O": 1.0}], {"O2": 0.21}) == ()

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cosinter.data.exceptions import InputError
+from cosinter.workflows.commands.react_options import plain
 
 if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.library import PhaseLibrary
-    from cosinter.analysis.thermochemistry.solution_models import Solution
     from cosinter.workflows.diagrams.drawing import Drawing
 
 app = typer.Typer(
@@ -117,11 +117,11 @@ def _section(
     from cosinter.workflows.diagrams.drawing import section_drawing
     from cosinter.workflows.diagrams.pymatgen_plots import pymatgen_drawing
 
-    components = split_system(system, fewest=count, most=count)
+    components = split_system(plain(system), fewest=count, most=count)
     request = _Request(temperature, atmosphere, energies, exclude, out)
     diagram = phase_diagram(components, **request.options)
     drawing = pymatgen_drawing(diagram) if by_pymatgen else section_drawing(diagram, basis=basis.value)
-    request.write(drawing, diagram.warnings)
+    request.write(drawing, diagram.warnings, name=f"{drawing.name}-{temperature:g}")
 
 
 @app.command()
@@ -146,18 +146,21 @@ def potentials(
     from cosinter.analysis.equilibrium.potential_diagrams import potential_diagram
     from cosinter.workflows.commands.react_options import split_list
     from cosinter.workflows.diagrams.drawing import potential_drawing
+    from cosinter.workflows.sources.libraries import check_substance
 
-    species = split_list(axes)
+    species = split_list(plain(axes))
     if len(species) != 2:
         raise InputError(f"--axes {axes}: name two species with a comma, for example Li2O,O2")
     bounds = [_number(part, f"--lowest {lowest}") * 1e3 for part in split_list(lowest)]
     if len(bounds) != 2:
         raise InputError(f"--lowest {lowest}: give two numbers in kJ/mol with a comma, for example -300,-250")
     request = _Request(temperature, atmosphere, energies, exclude, out)
+    solid = check_substance(solid, request.library)
     diagram = potential_diagram(
         solid, (species[0], species[1]), lowest_J=(bounds[0], bounds[1]), **request.options
     )
-    request.write(potential_drawing(diagram), diagram.warnings)
+    drawing = potential_drawing(diagram)
+    request.write(drawing, diagram.warnings, name=f"{drawing.name}-{temperature:g}")
 
 
 @app.command()
@@ -174,16 +177,20 @@ def ellingham(
     Example: cosinter plot ellingham --atmosphere O2=1,CO2=1e-5,H2O=0.001
     """
     from cosinter.workflows.diagrams.ellingham import ellingham_drawing
+    from cosinter.workflows.sources.libraries import check_substance
 
-    request = _Request(_temperatures(temperature)[0], atmosphere, energies, "", out)
+    temperatures = _temperatures(temperature)
+    request = _Request(temperatures[0], atmosphere, energies, "", out)
+    cathode, electrolyte = (check_substance(name, request.library) for name in (cathode, electrolyte))
     drawing = ellingham_drawing(
         cathode,
         electrolyte,
         library=request.library,
-        temperatures_C=_temperatures(temperature),
+        temperatures_C=temperatures,
         pressures_bar=request.pressures,
     )
-    request.write(drawing, ())
+    name = f"{drawing.name}-{cathode}-{electrolyte}-{temperatures[0]:g}-{temperatures[-1]:g}"
+    request.write(drawing, (), name=name)
 
 
 @app.command(name="map")
@@ -212,22 +219,23 @@ def product_map(
     from cosinter.workflows.diagrams.drawing import map_drawing
 
     temperatures = _temperatures(temperature)
-    request = _Request(temperatures[0], atmosphere, energies, exclude, out)
+    request = _Request(temperatures[0], atmosphere, energies, exclude, out, solutions=solutions)
+    first, second, notes = request.reactants(first, second)
     options = {name: value for name, value in request.options.items() if name != "temperature_K"}
     found = product_map(
         first,
         second,
         temperatures_K=[value + zero_Celsius for value in temperatures],
         resolution_K=resolution,
-        solutions=request.models(solutions),
+        solutions=request.solutions,
         **options,
     )
     note = "with solid solutions" if solutions else "no solid solutions"
     warnings = dict.fromkeys(warning for reaction in found.reactions for warning in reaction.warnings)
     request.write(
         map_drawing(found.to_dict(), basis=ratio_basis.value, minor=minor, note=note),
-        tuple(warnings),
-        name=f"map-{first}-{second}",
+        (*notes, *warnings),
+        name=f"map-{first}-{second}-{temperatures[0]:g}-{temperatures[-1]:g}",
     )
 
 
@@ -250,12 +258,13 @@ def line(
     from cosinter.analysis.equilibrium.interface import interface_reaction
     from cosinter.workflows.diagrams.drawing import line_drawing
 
-    request = _Request(temperature, atmosphere, energies, exclude, out)
-    reaction = interface_reaction(first, second, solutions=request.models(solutions), **request.options)
+    request = _Request(temperature, atmosphere, energies, exclude, out, solutions=solutions)
+    first, second, notes = request.reactants(first, second)
+    reaction = interface_reaction(first, second, solutions=request.solutions, **request.options)
     request.write(
         line_drawing(reaction.to_dict(), basis=ratio_basis.value),
-        reaction.warnings,
-        name=f"line-{first}-{second}",
+        (*notes, *reaction.warnings),
+        name=f"line-{first}-{second}-{temperature:g}",
     )
 
 
@@ -263,21 +272,30 @@ class _Request:
     """What the commands share: conditions and phases, read and checked before anything is computed."""
 
     def __init__(
-        self, temperature_C: float, atmosphere: str, energies: str, exclude: str, out: list[Path] | None
+        self,
+        temperature_C: float,
+        atmosphere: str,
+        energies: str,
+        exclude: str,
+        out: list[Path] | None,
+        *,
+        solutions: bool = False,
     ) -> None:
         from scipy.constants import zero_Celsius
 
         from cosinter.workflows.commands.react_options import parse_atmosphere, parse_temperatures, split_list
-        from cosinter.workflows.diagrams.drawing import check_suffix
-        from cosinter.workflows.sources.libraries import chosen_library, parse_energies
+        from cosinter.workflows.diagrams.drawing import check_target
+        from cosinter.workflows.sources.libraries import chosen_library, parse_energies, split_exclusions
 
-        for path in out or ():
-            check_suffix(path)
         self.out = out or []
+        for path in self.out:
+            check_target(path)
         self.temperature_K = parse_temperatures(f"{temperature_C!r}")[0] + zero_Celsius
         self.pressures = parse_atmosphere(atmosphere)
-        self.exclude = split_list(exclude)
         self.library: PhaseLibrary = chosen_library(parse_energies(energies))
+        self.solutions, self.exclude = split_exclusions(
+            self.library, split_list(exclude), solutions=solutions
+        )
 
     @property
     def options(self) -> dict[str, Any]:
@@ -289,17 +307,19 @@ class _Request:
             "exclude": self.exclude,
         }
 
-    def models(self, solutions: bool) -> tuple[Solution, ...]:
-        """Solid solutions and melts that may form."""
-        from cosinter.analysis.thermochemistry.solution_tables import standard_solutions
+    def reactants(self, first: str, second: str) -> tuple[str, str, tuple[str, ...]]:
+        """The two reactants as the library reads them, and notes about gases that are not open."""
+        from cosinter.workflows.commands.react import check_reactants
+        from cosinter.workflows.sources.libraries import check_substance
 
-        return standard_solutions(self.library) if solutions else ()
+        first, second = check_substance(first, self.library), check_substance(second, self.library)
+        return first, second, check_reactants(first, second, self.library, self.pressures)
 
-    def write(self, drawing: Drawing, warnings: tuple[str, ...], *, name: str = "") -> None:
+    def write(self, drawing: Drawing, warnings: tuple[str, ...], *, name: str) -> None:
         """Write every file asked for, or ``name``.png here, and say where."""
         from cosinter.workflows.report.figures import slug
 
-        for path in self.out or [Path(f"{slug(name) if name else drawing.name}.png")]:
+        for path in self.out or [Path(f"{slug(name)}.png")]:
             drawing.save(path)
             typer.echo(f"{path}")
         for warning in warnings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -73,12 +73,18 @@ def react(
     """
     from cosinter.workflows.commands.react_options import parse_atmosphere, parse_temperatures, split_list
     from cosinter.workflows.reactions import ReactionRequest, reaction_content
-    from cosinter.workflows.sources.libraries import chosen_library, parse_energies
+    from cosinter.workflows.sources.libraries import (
+        check_substance,
+        chosen_library,
+        parse_energies,
+        split_exclusions,
+    )
 
     _check(at=at, uncertainty=uncertainty, seed=seed, onset=onset, plot=plot)
+    library = chosen_library(parse_energies(energies))
     request = ReactionRequest(
-        first=first,
-        second=second,
+        first=check_substance(first, library),
+        second=check_substance(second, library),
         temperatures_C=parse_temperatures(temperature),
         pressures_bar=parse_atmosphere(atmosphere),
         at=at,
@@ -90,9 +96,11 @@ def react(
         onset_meV_per_atom=onset,
         titrate=titrate,
     )
-    library = chosen_library(parse_energies(energies))
+    notes = check_reactants(request.first, request.second, library, request.pressures_bar)
+    split_exclusions(library, request.exclude, solutions=solutions)
     with working() as tell:
         content = reaction_content(request, library=library, tell=tell)
+        content["warnings"] = [*notes, *content["warnings"]]
         if plot is not None:
             tell("drawing (a map takes a line at every change of products)", 0, 1)
             _draw(content, request, library, plot)
@@ -117,11 +125,28 @@ def _check(*, at: float | None, uncertainty: int, seed: int, onset: float | None
     if onset is not None and not 0.0 < onset <= 10_000.0:
         raise InputError(f"--onset {onset:g}: must be above 0 and at most 10000 meV/atom")
     if plot is not None:
-        from cosinter.workflows.diagrams.drawing import check_suffix
+        from cosinter.workflows.diagrams.drawing import check_target
 
-        check_suffix(plot)
-        if not plot.absolute().parent.is_dir():
-            raise InputError(f"cannot write {plot} (no such folder)")
+        check_target(plot)
+
+
+def check_reactants(
+    first: str, second: str, library: PhaseLibrary, pressures_bar: Mapping[str, float]
+) -> tuple[str, ...]:
+    """Refuse reactants of one composition; return notes about gases that are not open.
+
+    Raises
+    ------
+    InputError, UnknownNameError, CompositionError
+        The two are the same, or one is not known.
+    """
+    from cosinter.analysis.thermochemistry.formulas import proportionality
+    from cosinter.workflows.commands.react_options import closed_gas_notes
+
+    compositions = [library.phase(name).composition for name in (first, second)]
+    if proportionality(*compositions, tolerance=1e-6) is not None:
+        raise InputError(f"{first} and {second} have the same composition; name two different reactants")
+    return closed_gas_notes(compositions, pressures_bar)
 
 
 def _draw(content: dict[str, Any], request: ReactionRequest, library: PhaseLibrary, path: Path) -> None:

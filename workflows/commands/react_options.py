@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import unicodedata
+from collections.abc import Iterable, Mapping
 
 from cosinter.data.exceptions import InputError
 
@@ -15,8 +17,19 @@ MOST_TEMPERATURES = 1000
 OPEN_GASES = ("O2", "CO2", "H2O", "CO", "H2")
 #: Gases that dilute and take no part.
 INERT_GASES = ("N2", "Ar", "He")
+#: Element, the gas it leaves with, that gas in air (bar; water: dew point 7 °C), and the gases that carry the element.
+_RELEASED = (("C", "CO2", "4e-4", {"CO2", "CO"}), ("H", "H2O", "0.01", {"H2O", "H2"}))
 #: ``--atmosphere`` of a sealed system.
 CLOSED = "closed"
+
+
+def plain(text: str) -> str:
+    """Write a formula with plain digits.
+
+    >>> plain("Li₁.₃Al₀.₃Ti₁.₇(PO₄)₃")
+    'Li1.3Al0.3Ti1.7(PO4)3'
+    """
+    return unicodedata.normalize("NFKC", text).strip()
 
 
 def split_list(text: str) -> tuple[str, ...]:
@@ -77,12 +90,12 @@ def _range(numbers: list[float], text: str) -> list[float]:
 
 
 def parse_atmosphere(text: str) -> dict[str, float]:
-    """Read ``O2=0.21,CO2=4e-4`` into bar by gas; ``closed`` or nothing is a sealed system.
+    """Read ``O2=0.21,CO2=4e-4`` into bar by gas; ``closed`` is a sealed system.
 
     Raises
     ------
     InputError
-        A part is not GAS=PRESSURE, a gas is inert, unknown or named twice, or a pressure is not above 0.
+        The text is empty, a part is not GAS=PRESSURE, a gas is inert, unknown or named twice, or a pressure is not above 0.
     """
     pressures: dict[str, float] = {}
     if text.strip().lower() == CLOSED:
@@ -106,7 +119,28 @@ def parse_atmosphere(text: str) -> dict[str, float]:
             raise InputError(
                 f"--atmosphere {text}: {gas} must be above 0 and at most {LARGEST_PRESSURE_BAR:g} bar"
             )
+    if not pressures:
+        raise InputError(
+            "--atmosphere is empty; give for example O2=0.21,CO2=4e-4, or closed for a sealed system"
+        )
     return pressures
+
+
+def closed_gas_notes(
+    compositions: Iterable[Mapping[str, float]], pressures_bar: Mapping[str, float]
+) -> tuple[str, ...]:
+    """Say which gas a carbonate or hydroxide can set free only as a pure gas, because it is not open.
+
+    A closed system is asked for by name and needs no such note.
+    """
+    if not pressures_bar:
+        return ()
+    elements = {element for composition in compositions for element in composition}
+    return tuple(
+        f"{gas} is not open: it leaves only as a pure gas at 1 bar; add for example {gas}={pressure} to --atmosphere"
+        for element, gas, pressure, carriers in _RELEASED
+        if element in elements and not carriers & set(pressures_bar)
+    )
 
 
 def describe_atmosphere(pressures_bar: dict[str, float]) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from cosinter.analysis.thermochemistry.formulas import parse_formula
 from cosinter.workflows.commands.react_options import LEAST_PROBABILITY, describe_atmosphere
 from cosinter.workflows.reactions import strongest_kink, telling_kinks
 
 MOST_TIES = 6
+#: Products with a smaller share of the atoms are not shown to people.
+LEAST_SHARE = 1e-4
 _BASES = ("mole", "mass", "volume")
 _NARROWEST = 20
 
@@ -66,9 +69,6 @@ def print_reaction(console: Any, content: Mapping[str, Any]) -> None:
             _print_titration(console, curve, f"{line['temperature_C']:g} °C")
     if "onset" in content:
         console.print(_onset_sentence(content["onset"]), markup=False, highlight=False)
-    qualitative = {name for line in lines for name, phase in line["phases"].items() if phase["qualitative"]}
-    if qualitative:
-        _note(console, f"only qualitative, even the sign may be wrong: {', '.join(sorted(qualitative))}")
     for warning in content["warnings"]:
         _note(console, warning)
 
@@ -91,6 +91,13 @@ def _title(content: Mapping[str, Any], where: str) -> str:
     return f"x {first} + (1-x) {second}\n{where}, {describe_atmosphere(content['atmosphere'])}"
 
 
+def _told(products: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Products that hold at least ``LEAST_SHARE`` of all atoms."""
+    listed = list(products)
+    atoms = [abs(p["mol"]) * sum(parse_formula(p["formula"]).values()) for p in listed]
+    return [p for p, count in zip(listed, atoms, strict=True) if count >= LEAST_SHARE * sum(atoms)]
+
+
 def _products(products: Iterable[Mapping[str, Any]]) -> list[str]:
     """One item per product with its sign in front; gases taken up stand with a minus."""
     items = [f"{'-' if p['mol'] < 0.0 else '+'} {abs(p['mol']):.3g} {p['phase']}" for p in products]
@@ -104,7 +111,7 @@ def _print_line(console: Any, content: Mapping[str, Any]) -> None:
         "products (mol)",
     )
     strongest = strongest_kink(content["kinks"])
-    kinks = telling_kinks(content["kinks"])
+    kinks = _apart(telling_kinks(content["kinks"]))
     rows = [(kink, "bold" if kink is strongest else "") for kink in kinks]
     rows += [(content["point"], "cyan")] if "point" in content else []
     for row, style in rows:
@@ -115,7 +122,7 @@ def _print_line(console: Any, content: Mapping[str, Any]) -> None:
             f"{_number(energy['kJ_per_mol'], 1)}±{spread:.0f}",
             _number(energy["meV_per_atom"], 1),
         ]
-        listing.add(cells, _products(row["products"]), style)
+        listing.add(cells, _products(_told(row["products"])), style)
     listing.print(console)
     if len(kinks) < len(content["kinks"]):
         _legend(
@@ -132,6 +139,14 @@ def _print_line(console: Any, content: Mapping[str, Any]) -> None:
     _print_ties(console, content["ties"], shown["fraction"]["mole"])
 
 
+def _apart(kinks: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One kink, that of lowest dG per atom, for every x that prints alike."""
+    alike: dict[str, list[Mapping[str, Any]]] = {}
+    for kink in kinks:
+        alike.setdefault(_number(kink["fraction"]["mole"], 3), []).append(kink)
+    return [strongest_kink(group) for group in alike.values()]
+
+
 def _print_ties(console: Any, ties: Iterable[Mapping[str, Any]], mole: float) -> None:
     found = [other for tie in ties if tie["mole"] == mole for other in tie["alternatives"]]
     if not found:
@@ -140,7 +155,9 @@ def _print_ties(console: Any, ties: Iterable[Mapping[str, Any]], mole: float) ->
         f"ties within 10 meV/atom at x = {mole:.3f}", ("meV/atom", "without"), "what forms instead (mol)"
     )
     for other in found[:MOST_TIES]:
-        listing.add((_number(other["meV_per_atom"], 2), other["without"]), _products(other["products"]))
+        listing.add(
+            (_number(other["meV_per_atom"], 2), other["without"]), _products(_told(other["products"]))
+        )
     listing.print(console)
     if len(found) > MOST_TIES:
         _legend(console, f"and {len(found) - MOST_TIES} more, see --json")
@@ -162,15 +179,37 @@ def _print_range(console: Any, content: Mapping[str, Any]) -> None:
         ]
         if sampled:
             cells.append(_sampled(line["uncertainty"], row["fraction"]["mole"]))
-        listing.add(cells, _products(row["products"]))
+        listing.add(cells, _products(_told(row["products"])))
     listing.print(console)
     which = "at the ratio asked for" if asked else "at the ratio of lowest dG per atom"
     _legend(console, f"{which}; every kink is in --json")
+    if sampled:
+        _print_range_probabilities(console, lines, asked=asked)
+
+
+def _print_range_probabilities(console: Any, lines: Sequence[Mapping[str, Any]], *, asked: bool) -> None:
+    samples = lines[0]["uncertainty"]["samples"]
+    listing = Listing(f"{samples} samples of the phases' errors", ("°C", "x mole"), "probability of products")
+    for line in lines:
+        found = line["uncertainty"]["strongest"]
+        where = _between(found["mole"], 3)
+        if asked:
+            mole = line["point"]["fraction"]["mole"]
+            found, where = _nearest(line["uncertainty"], mole), _number(mole, 3)
+        listing.add((f"{line['temperature_C']:g}", where), _probabilities(found["products"]))
+    listing.print(console)
+    if not asked:
+        _legend(console, "each sample at its own strongest ratio: 5 to 95 % of x")
+
+
+def _nearest(uncertainty: Mapping[str, Any], mole: float) -> Mapping[str, Any]:
+    """The sampled ratio next to ``mole``."""
+    found: Mapping[str, Any] = min(uncertainty["ratios"], key=lambda ratio: abs(float(ratio["mole"]) - mole))
+    return found
 
 
 def _sampled(uncertainty: Mapping[str, Any], mole: float) -> str:
-    ratio = min(uncertainty["ratios"], key=lambda ratio: abs(float(ratio["mole"]) - mole))
-    return _between(ratio["dG_meV_per_atom"], 0)
+    return _between(_nearest(uncertainty, mole)["dG_meV_per_atom"], 0)
 
 
 def _between(values: Mapping[str, float], digits: int) -> str:

@@ -6,6 +6,7 @@ The ending of the file's name decides. The HTML needs no other file and no netwo
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -124,6 +125,22 @@ def check_suffix(path: Path) -> str:
         known = ", ".join(f".{known}" for known in SUFFIXES)
         raise InputError(f"{path}: the ending says what is drawn; choose one of {known}")
     return suffix
+
+
+def check_target(path: Path) -> None:
+    """Refuse a file that cannot be written, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        Its ending is no form of a drawing, its folder is missing or closed to writing, or it is a folder.
+    """
+    check_suffix(path)
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise InputError(f"cannot write {path} (no such folder)")
+    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise InputError(f"cannot write {path} ({'it is a folder' if path.is_dir() else 'no write access'})")
 
 
 def scene_drawing(scene: Scene, data: Mapping[str, Any]) -> Drawing:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from cosinter.data.exceptions import InputError
-from cosinter.workflows.commands.react_options import split_list
+from cosinter.data.exceptions import CompositionError, InputError
+from cosinter.workflows.commands.react_options import plain, split_list
 
 if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.library import EnergySource, Phase, PhaseLibrary
+    from cosinter.analysis.thermochemistry.solution_models import Solution
 
 _SNAPSHOT = "mp"
 
@@ -72,6 +73,64 @@ def chosen_library(energies: Sequence[str] | None = None) -> PhaseLibrary:
     extra = [*own, *(phase for name in order for phase in _snapshot(name, load_library()))]
     sources = [cast("EnergySource", name.partition(":")[0]) for name in order]
     return make_library(sources, extra=extra, tables=tables)
+
+
+def check_substance(text: str, library: PhaseLibrary) -> str:
+    """Return a formula or name with plain digits; refuse elements of which the library has no phase.
+
+    Raises
+    ------
+    CompositionError
+        An element is in no phase of the library.
+    """
+    from cosinter.analysis.equilibrium.components import known_composition
+    from cosinter.analysis.thermochemistry.formulas import parse_formula
+
+    name = plain(text)
+    if name in library or name.lower() in library.aliases:
+        return name
+    try:
+        parse_formula(name)
+    except CompositionError:  # a name, which the library knows or refuses
+        return name
+    known_composition(name, library)
+    return name
+
+
+def split_exclusions(
+    library: PhaseLibrary, exclude: Sequence[str], *, solutions: bool
+) -> tuple[tuple[Solution, ...], tuple[str, ...]]:
+    """Solutions that may form, and the names of ``exclude`` that are no solutions.
+
+    Raises
+    ------
+    InputError
+        A solution is excluded where none can form.
+    """
+    from cosinter.analysis.thermochemistry.solution_tables import standard_solutions
+
+    every = standard_solutions(library)
+    named = {_folded(name) for name in exclude}
+    titles = {_folded(solution.name): solution.name for solution in every}
+    needless = sorted(titles[name] for name in named & set(titles))
+    if needless and not solutions:
+        raise InputError(
+            f"--exclude {needless[0]}: is a solid solution or melt, and none takes part here; leave it out"
+        )
+    kept = tuple(solution for solution in every if _folded(solution.name) not in named) if solutions else ()
+    return kept, tuple(name for name in exclude if _folded(name) not in titles)
+
+
+def find_solution(name: str, library: PhaseLibrary) -> Solution | None:
+    """The solution called ``name`` (``layered oxide``, ``rock_salt``); None if there is none."""
+    from cosinter.analysis.thermochemistry.solution_tables import standard_solutions
+
+    found = (item for item in standard_solutions(library) if _folded(item.name) == _folded(name))
+    return next(found, None)
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.replace("_", " ").split()).lower()
 
 
 def library_inputs(energies: Sequence[str]) -> dict[str, Any]:
