@@ -117,6 +117,9 @@ def reaction_content(
     for number, temperature in enumerate(request.temperatures_C):
         tell(f"mixing line at {temperature:g} °C", number, len(request.temperatures_C))
         lines.append(_line(setting, temperature, next(reactions)))
+    warnings = [*dict.fromkeys(warning for line in lines for warning in line["warnings"]), *_doubts(lines)]
+    for line in lines:
+        line["warnings"] = [*line["warnings"], *_doubts([line])]
     onset = {} if request.onset_meV_per_atom is None else {"onset": _onset(setting, lines[0])}
     if len(lines) == 1:
         return lines[0] | onset
@@ -124,9 +127,15 @@ def reaction_content(
         "reactants": lines[0]["reactants"],
         "atmosphere": lines[0]["atmosphere"],
         "temperatures": lines,
-        "warnings": list(dict.fromkeys(warning for line in lines for warning in line["warnings"])),
+        "warnings": warnings,
         **onset,
     }
+
+
+def _doubts(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One sentence that names the reactants and products whose energies are only qualitative; none without any."""
+    found = {name for line in lines for name, phase in line["phases"].items() if phase["qualitative"]}
+    return [f"only qualitative, even the sign may be wrong: {', '.join(sorted(found))}"] if found else []
 
 
 def _line(setting: _Setting, temperature_C: float, reaction: InterfaceReaction) -> dict[str, Any]:

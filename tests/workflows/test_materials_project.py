@@ -203,7 +203,7 @@ def test_a_cut_off_fetch_goes_on_where_it_stopped(service: Service, monkeypatch:
 def test_a_killed_fetch_goes_on_where_it_stopped(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.bad_days = ["fine", "fine", *["slow"] * 20]
     code = (
-        "from cosinter.workflows import materials_project as m\n"
+        "from cosinter.workflows.sources import materials_project as m\n"
         "m.LIST_LENGTH = 20\n"
         f"m.fetch({SMALL!r}, name='mp')\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def test_every_named_product_says_where_it_comes_from() -> None:
         named |= {product["phase"] for other in tie["alternatives"] for product in other["products"]}
     assert named <= set(FULL["phases"])
     latp = FULL["phases"]["Li1.3Al0.3Ti1.7(PO4)3"]
-    assert latp["energy_source"] == "assumed"
+    assert (latp["energy_source"], latp["kind"]) == ("chgnet", "assumed")  # LiTi2(PO4)3, its end member
     for phase in FULL["phases"].values():
         assert phase["source"]
         assert phase["range_C"][0] < phase["range_C"][1]
@@ -97,6 +98,18 @@ def test_temperatures_beyond_the_data_are_warned_about() -> None:
     assert set(content["warnings"]) == {*cold["warnings"], *hot["warnings"]}
 
 
+def test_qualitative_energies_are_warned_about_once() -> None:
+    """Lithium phosphate of a classical potential: a product, and a part of LATP's end member with aluminium."""
+    library = LIBRARY.with_phases(replace(LIBRARY.phase("Li3PO4"), energy_source="pmmcs", qualitative=True))
+    request = ReactionRequest("LiCoO2", "latp", (600.0, 900.0), AIR, solutions=False)
+    content = reaction_content(request, library=library)
+    told = [warning for warning in content["warnings"] if "qualitative" in warning]
+    assert told == ["only qualitative, even the sign may be wrong: Li1.3Al0.3Ti1.7(PO4)3, Li3PO4"]
+    for line in content["temperatures"]:
+        assert [warning for warning in line["warnings"] if "qualitative" in warning] == told
+    assert not any("qualitative" in warning for warning in FULL["warnings"])
+
+
 def test_progress_is_told() -> None:
     told: list[str] = []
     request = ReactionRequest(
@@ -125,7 +138,8 @@ def test_solutions_form_and_are_named_with_their_source() -> None:
     named = {product["phase"] for kink in content["kinks"] for product in kink["products"]}
     assert "spinel" in named
     assert named <= set(content["phases"])
-    assert content["phases"]["spinel"]["energy_source"] == "assumed"
+    assert content["phases"]["spinel"]["kind"] == "assumed"
+    assert content["phases"]["spinel"]["energy_source"] == "chgnet"  # its least trusted end member
     assert "spinel" in content["uncertainty"]["anywhere"]
     best, without = (min(kink["dG"]["kJ_per_mol"] for kink in lines["kinks"]) for lines in (content, plain))
     assert best < without
