@@ -1,5 +1,6 @@
 """Drawings: every form of every diagram, readable labels, and what the pictures say against the numbers."""
 
+import colorsys
 import io
 import itertools
 import json
@@ -17,10 +18,12 @@ from cosinter.data.exceptions import InputError
 from cosinter.workflows.diagrams import drawing as diagrams
 from cosinter.workflows.diagrams.ellingham import ellingham_drawing
 from cosinter.workflows.diagrams.fields import _spread
-from cosinter.workflows.diagrams.line import line_figure
+from cosinter.workflows.diagrams.line import _colours, line_figure
 from cosinter.workflows.diagrams.maps import map_scene
-from cosinter.workflows.diagrams.products import family, ratio, rescaled, stretches
+from cosinter.workflows.diagrams.products import family, kindred, ratio, rescaled, stretches, strongest
 from cosinter.workflows.diagrams.scene import (
+    GREY,
+    TINTS,
     Scale,
     Scene,
     colour_at,
@@ -202,6 +205,33 @@ def test_the_map_leaves_no_place_without_an_answer(area) -> None:
     assert covered == pytest.approx(high - low, rel=1e-6)
 
 
+def test_every_number_of_a_map_has_its_own_colour_and_the_rest_is_grey(area) -> None:
+    scene = map_scene(area, minor=0.0)
+    numbered = [entry for entry in scene.entries if entry.sign]
+    assert len({entry.colour for entry in numbered}) == len(numbered)
+    assert len({patch.colour for patch in scene.patches}) == len(scene.entries)
+    grey = [patch for patch in scene.patches if patch.colour == GREY]
+    assert grey
+    assert {scene.entries[patch.entry].text for patch in grey} == {"small regions: named in .html and .csv"}
+    assert len(set(TINTS)) == len(TINTS)
+
+
+def test_the_map_marks_the_strongest_ratio_at_every_temperature(area) -> None:
+    scene = map_scene(area, basis="mass")
+    drawn = {(y, x) for stroke in scene.strokes for x, y in zip(stroke.x, stroke.y, strict=True)}
+    for line in area["temperatures"]:
+        fraction = min(line["kinks"], key=lambda kink: kink["dG"]["meV_per_atom"])["fraction"]["mass"]
+        assert any(y == line["temperature_C"] and x == pytest.approx(fraction) for y, x in drawn)
+    assert "strongest ratio" in scene.subtitle
+
+
+def test_pictures_say_what_is_left_out_and_what_bars_mean(drawings) -> None:
+    for kind in ("ternary", "quaternary", "potentials"):
+        assert "solid solutions left out" in drawings[kind].plotly()["layout"]["title"]["text"]
+    notes = [note["text"] for note in drawings["ellingham"].plotly()["layout"]["annotations"]]
+    assert "bars: ± one standard uncertainty" in notes
+
+
 def test_main_products_are_those_above_the_share(line) -> None:
     everything = stretches(line, minor=0.0, grouped=False)
     assert len(everything) == len(line["kinks"]) - 1
@@ -231,8 +261,70 @@ def test_the_line_goes_through_its_kinks_inside_its_band(line) -> None:
         value = np.interp(kink["fraction"]["mass"], drive.x, drive.y)
         assert value == pytest.approx(kink["dG"]["meV_per_atom"], abs=1e-6)
     assert all(low <= y <= high for low, y, high in zip(drive.low, drive.y, drive.high, strict=True))
-    total = np.sum([stack.y for stack in figure.panels[1].lines], axis=0)
+    total = np.sum([stack.y for stack in figure.panels[1].lines if stack.stacked], axis=0)
     np.testing.assert_allclose(total, 1.0, atol=1e-9)
+
+
+def test_the_strongest_ratio_is_marked_by_mole_and_by_mass(line) -> None:
+    best = min(line["kinks"], key=lambda kink: kink["dG"]["meV_per_atom"])
+    for basis in ("mole", "mass"):
+        energies, shares = line_figure(line, basis=basis).panels
+        assert best["fraction"]["mole"] != pytest.approx(best["fraction"]["mass"], abs=0.05)
+        for wanted in ("mole", "mass"):
+            assert f"{best['fraction'][wanted]:.2f} by {wanted}" in energies.labels[0].text
+        for panel in (energies, shares):
+            cursor = next(drawn for drawn in panel.lines if drawn.label == "strongest ratio")
+            assert cursor.x == pytest.approx([best["fraction"][basis]] * 2)
+    calm = {**line, "kinks": [kink | {"dG": kink["dG"] | {"meV_per_atom": 0.0}} for kink in line["kinks"]]}
+    assert strongest(calm) is None
+    assert all(
+        drawn.label != "strongest ratio" for panel in line_figure(calm).panels for drawn in panel.lines
+    )
+
+
+def test_names_of_areas_lie_inside_them_and_leave_the_legend(line) -> None:
+    figure = line_figure(line)
+    stack = [drawn for drawn in figure.panels[1].lines if drawn.stacked]
+    labels = {label.text: label for label in figure.panels[1].labels}
+    assert len(labels) >= 4
+    assert not set(labels) & {entry.legend for entry in figure.entries}
+    assert set(labels) | {entry.legend for entry in figure.entries} >= {drawn.label for drawn in stack}
+    roof = np.cumsum([drawn.y for drawn in stack], axis=0)
+    for place, drawn in enumerate(stack):
+        if drawn.label in labels:
+            label = labels[drawn.label]
+            top = np.interp(label.x, drawn.x, roof[place])
+            assert top - np.interp(label.x, drawn.x, drawn.y) < label.y < top
+
+
+def test_the_band_has_its_name_on_paper(line) -> None:
+    from cosinter.workflows.report.drawing import figure_image
+
+    assert line_figure(line).panels[0].lines[0].band == "± one standard uncertainty"
+    assert b"standard uncertainty" in figure_image(line_figure(line), "svg")
+
+
+def test_a_compound_of_a_solution_has_a_tint_of_its_colour() -> None:
+    def kink(*products):
+        return {"products": [{"phase": phase, "formula": formula, "mol": 1.0} for phase, formula in products]}
+
+    content = {
+        "kinks": [
+            kink(("Li1.3Al0.3Ti1.7(PO4)3", "Li1.3Al0.3Ti1.7(PO4)3"), ("TiO2_rutile", "TiO2")),
+            kink(("LATP", "Li1.313Al0.313Ti1.687P3O12"), ("rock salt", "Ni0.9Co0.1O"), ("NiO", "NiO")),
+            kink(("Li3PO4", "Li3PO4"), ("olivine", "LiNi0.8Co0.2PO4"), ("O2(g)", "O2")),
+        ]
+    }
+    found = kindred(content, grouped=False)
+    assert found == {"Li₁.₃Al₀.₃Ti₁.₇(PO₄)₃": "LATP", "NiO": "rock salt"}
+    colours = _colours(["LATP", "Li₃PO₄", "Li₁.₃Al₀.₃Ti₁.₇(PO₄)₃"], found)
+    hues = {
+        name: colorsys.rgb_to_hsv(*(int(tint[k : k + 2], 16) / 255 for k in (1, 3, 5)))
+        for name, tint in colours.items()
+    }
+    assert hues["Li₁.₃Al₀.₃Ti₁.₇(PO₄)₃"][0] == pytest.approx(hues["LATP"][0], abs=0.01)
+    assert hues["Li₁.₃Al₀.₃Ti₁.₇(PO₄)₃"][1] < 0.7 * hues["LATP"][1]
+    assert hues["Li₃PO₄"][0] != pytest.approx(hues["LATP"][0], abs=0.05)
 
 
 @pytest.mark.parametrize(

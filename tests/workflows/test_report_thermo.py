@@ -11,6 +11,8 @@ from cosinter.analysis.thermochemistry.library import load_library
 from cosinter.workflows.report.content import Case, LadderRow, ReportContent, Scene, Verdict
 from cosinter.workflows.report.figures import figures, write_figures
 from cosinter.workflows.report.page import render_report
+from cosinter.workflows.report.rows import Kink, Product
+from cosinter.workflows.report.text import products_markup
 from cosinter.workflows.report.thermodynamics import SceneFigure, reaction_charts, thermo_scenes
 
 ATMOSPHERE = {"O2": 0.21, "CO2": 4e-4, "H2O": 0.01}
@@ -79,3 +81,26 @@ def test_files_lie_beside_the_report(content, tmp_path) -> None:
     written = {path.name for path in write_figures(content, tmp_path)}
     for scene in content.scenes:
         assert {f"{scene.name}.png", f"{scene.name}.csv"} <= written
+
+
+@pytest.mark.parametrize(
+    ("amounts", "text"),
+    [
+        (
+            {"Li3PO4": 0.5, "CO2": -0.144, "O2": 0.25},
+            "0.5 Li<sub>3</sub>PO<sub>4</sub> − 0.144 CO<sub>2</sub> + 0.25 O<sub>2</sub>",
+        ),
+        ({"CO2": -1.0, "CoO": 1.0}, "−1 CO<sub>2</sub> + 1 CoO"),
+        ({}, "unchanged"),
+    ],
+)
+def test_what_is_taken_up_is_subtracted(amounts, text) -> None:
+    products = tuple(Product(phase=name, mol=mol) for name, mol in amounts.items())
+    kink = Kink(mole_fraction=0.5, dG_kJ_per_mol=-1.0, dG_meV_per_atom=-1.0, products=products)
+    assert products_markup(kink) == text
+
+
+def test_the_band_promises_no_certainty(content) -> None:
+    chart = next(chart for chart in content.charts if chart.name.startswith("drive"))
+    assert "84 %" in chart.caption
+    assert "certain to" not in chart.caption

@@ -11,7 +11,7 @@ from cosinter.data.exceptions import InputError
 from cosinter.workflows.chemistry import check_cathode, metals
 from cosinter.workflows.diagrams.drawing import Drawing, scene_drawing
 from cosinter.workflows.diagrams.fields import ellingham_scene
-from cosinter.workflows.diagrams.scene import Scene, subscripted
+from cosinter.workflows.diagrams.scene import SOFT, Note, Scene, subscripted
 from cosinter.workflows.report.content import LadderRow
 
 if TYPE_CHECKING:
@@ -77,7 +77,15 @@ def ellingham_scene_of(
         title="Who gives lithium oxide to whom",
         subtitle=f"{subscripted(formula)} and {subscripted(solid.formula)}; {gases}",
     )
-    return scene, rows
+    return scene.model_copy(update={"notes": (*scene.notes, _bars(scene))}), rows
+
+
+def _bars(scene: Scene) -> Note:
+    """What the bars are, in the free corner below the names."""
+    return Note(
+        x=scene.x_range[1], y=scene.y_range[0], text="bars: ± one standard uncertainty", anchor="right", level="top",
+        size=8.5, colour=SOFT,
+    )  # fmt: skip
 
 
 def ladder_row(rung: Rung) -> LadderRow:

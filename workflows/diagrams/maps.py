@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from cosinter.data.exceptions import InputError
-from cosinter.workflows.diagrams.products import MINOR, Stretch, is_grouped, ratio, rescaled, stretches
+from cosinter.workflows.diagrams.products import (
+    MINOR,
+    Stretch,
+    is_grouped,
+    ratio,
+    rescaled,
+    stretches,
+    strongest,
+)
 from cosinter.workflows.diagrams.scene import (
+    GREY,
+    INK,
     PAPER,
     TINTS,
     Entry,
     Note,
     Patch,
     Scene,
+    Stroke,
     legend_height,
     subscripted,
     wrapped,
@@ -22,7 +34,10 @@ from cosinter.workflows.diagrams.scene import (
 from cosinter.workflows.report.figures import slug
 
 _WIDE, _HIGH = 5.0, 4.4
-_NUMBERED = 22
+_NUMBERED = len(TINTS)
+#: A change of the strongest ratio between two temperatures that is a jump.
+_JUMP = 0.03
+Points = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,11 @@ class Track:
     products: tuple[str, ...]
     rows: tuple[tuple[float, float, float], ...]
     inch: float
+
+    def holds(self, points: Points) -> bool:
+        """Whether one of the points (°C, x) is in the region or on its border."""
+        on = {temperature: (low - 1e-9, high + 1e-9) for temperature, low, high in self.rows}
+        return any(on[at][0] <= x <= on[at][1] for at, x in points if at in on)
 
     def room(self) -> tuple[float, float, float]:
         """Where its number fits best: x, y, and the free distance around it in inches."""
@@ -87,27 +107,63 @@ def map_scene(
     tracks = _tracks(cut, inch=_HIGH / (span[1] - span[0]))
     rules = [f"products above {100 * minor:g} % of the atoms"] if minor else []
     rules += ["M = Ni, Co, Mn"] if grouped else []
-    return _scene(lines[0], tracks, span=span, basis=basis, rules=[*rules, *filter(None, [note])])
+    ridge = _ridge(lines)
+    if len(ridge) > 1:
+        moles = dict.fromkeys(f"{extreme(mole for _, mole in ridge):.2f}" for extreme in (min, max))
+        rules += [f"dotted: strongest ratio, {' to '.join(moles)} by mole"]
+    marked = [(at, rescaled(mole, weight)) for at, mole in ridge]
+    return _scene(
+        lines[0], tracks, ridge=marked, span=span, basis=basis, rules=[*rules, *filter(None, [note])]
+    )
+
+
+def _ridge(lines: Sequence[Mapping[str, Any]]) -> Points:
+    """(°C, mole fraction) of the ratio that gains most, wherever something reacts."""
+    kinks = [(float(line["temperature_C"]), strongest(line)) for line in lines]
+    return [(at, float(kink["fraction"]["mole"])) for at, kink in kinks if kink]
+
+
+def _ridge_strokes(ridge: Points) -> tuple[Stroke, ...]:
+    """Dotted lines along the strongest ratio; a jump to another ratio is half way between two temperatures."""
+    parts: list[Points] = [[]]
+    for before, point in pairwise([*ridge[:1], *ridge]):
+        if abs(point[1] - before[1]) > _JUMP:
+            middle = 0.5 * (before[0] + point[0])
+            parts[-1].append((middle, before[1]))
+            parts.append([(middle, point[1])])
+        parts[-1].append(point)
+    return tuple(
+        Stroke(
+            x=tuple(x for _, x in part), y=tuple(at for at, _ in part), colour=INK, width=1.1, dash="dot",
+            label="strongest ratio",
+        )
+        for part in parts
+        if len(part) > 1
+    )  # fmt: skip
 
 
 def _scene(
     line: Mapping[str, Any],
     tracks: Sequence[Track],
     *,
+    ridge: Points,
     span: tuple[float, float],
     basis: str,
     rules: Sequence[str],
 ) -> Scene:
-    colours = _colours(tracks)
     rooms = {place: track.room() for place, track in enumerate(tracks)}
-    roomy = sorted((place for place in rooms if rooms[place][2] > 0.07), key=lambda place: -rooms[place][2])
+    roomy = [place for place in rooms if rooms[place][2] > 0.07]
+    roomy.sort(key=lambda place: (not tracks[place].holds(ridge), -rooms[place][2]))
     sets = list(dict.fromkeys(tracks[place].products for place in roomy[:_NUMBERED]))
     sets.sort(key=lambda products: min(rooms[k][0] for k in roomy if tracks[k].products == products))
     number = {products: k for k, products in enumerate(sets)}
+    colours = _colours(tracks, sets)
     entries = tuple(
         Entry(text=wrapped(" + ".join(products)), colour=colours[products], sign=str(k + 1))
         for products, k in number.items()
     )
+    if any(track.products not in number for track in tracks):
+        entries += (Entry(text="small regions: named in .html and .csv", colour=GREY),)
     first, second = (subscripted(formula) for formula in line["reactants"])
     gases = ", ".join(f"{subscripted(gas)} {pressure:g} bar" for gas, pressure in line["atmosphere"].items())
     return Scene(
@@ -120,8 +176,9 @@ def _scene(
         y_range=span,
         patches=tuple(
             Patch(
-                x=tuple(x for x, _ in outline), y=tuple(y for _, y in outline), colour=colours[track.products],
-                border=PAPER, width=0.8, label=" + ".join(track.products), entry=number.get(track.products),
+                x=tuple(x for x, _ in outline), y=tuple(y for _, y in outline),
+                colour=colours.get(track.products, GREY), border=PAPER, width=0.8, label=" + ".join(track.products),
+                entry=number.get(track.products, len(sets)),
             )
             for track, outline in ((track, _outline(track)) for track in tracks)
         ),
@@ -130,12 +187,13 @@ def _scene(
             for k in roomy
             if tracks[k].products in number
         ),
+        strokes=_ridge_strokes(ridge),
         entries=entries,
         legend_title="products",
         width_inches=9.8,
         height_inches=max(_HIGH + 1.3, legend_height(entries)),
         caption="Each region is one set of products; borders in the ratio are exact, in temperature as fine as the lines "
-        "computed. Small regions carry no number; the pointer names them.",
+        "computed. Small regions are grey; the pointer names them. The dotted line is the ratio that gains most.",
     )  # fmt: skip
 
 
@@ -182,19 +240,23 @@ def _outline(track: Track) -> list[tuple[float, float]]:
     return [*up, *down]
 
 
-def _colours(tracks: Sequence[Track]) -> dict[tuple[str, ...], str]:
-    """A tint for every set of products, another one than that of sets beside it."""
-    beside: dict[tuple[str, ...], set[tuple[str, ...]]] = {track.products: set() for track in tracks}
-    for one in tracks:
-        for other in tracks:
-            if one.products != other.products and _touch(one, other):
-                beside[one.products].add(other.products)
+def _colours(tracks: Sequence[Track], sets: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """A tint of its own for each of ``sets``, of those left the least like the tints beside it."""
     colours: dict[tuple[str, ...], str] = {}
-    for place, products in enumerate(beside):
-        used = {colours[other] for other in beside[products] if other in colours}
-        order = [*TINTS[place % len(TINTS) :], *TINTS[: place % len(TINTS)]]
-        colours[products] = next((tint for tint in order if tint not in used), order[0])
+    for products in sets:
+        own = [track for track in tracks if track.products == products]
+        near = {track.products for track in tracks if any(_touch(track, one) for one in own)}
+        beside = [colours[other] for other in near if other in colours]
+        free = [tint for tint in TINTS if tint not in colours.values()]
+        colours[products] = max(
+            free, key=lambda tint: min((_apart(tint, other) for other in beside), default=0)
+        )
     return colours
+
+
+def _apart(one: str, other: str) -> int:
+    """Squared distance of two colours in red, green and blue."""
+    return sum((int(one[k : k + 2], 16) - int(other[k : k + 2], 16)) ** 2 for k in (1, 3, 5))
 
 
 def _touch(one: Track, other: Track) -> bool:

@@ -21,7 +21,10 @@ from cosinter.workflows.diagrams.scene import pretty, subscripted
 Content = Mapping[str, Any]
 #: Products below this share of the atoms do not define a region.
 MINOR = 0.05
+#: Less than this gained, in meV/atom, is no reaction.
+_LEAST = 0.05
 _METALS = ("Ni", "Co", "Mn")
+_ANIONS = ("O", "P", "C", "H")
 _METAL_GROUP = re.compile(r"(?:(?:Ni|Co|Mn)(?:\d+\.?\d*|\.\d+)?)+")
 _METAL = re.compile(r"(Ni|Co|Mn)(\d+\.?\d*|\.\d+)?")
 
@@ -56,6 +59,42 @@ def family(phase: str, formula: str, *, grouped: bool) -> str:
         return "M" if abs(amount - 1.0) < 1e-6 else f"M{amount:g}"
 
     return subscripted(_METAL_GROUP.sub(metal, formula))
+
+
+def kindred(content: Content, *, grouped: bool) -> dict[str, str]:
+    """Compounds that are one composition of a solution on this line: 'Li₁.₃Al₀.₃Ti₁.₇(PO₄)₃' -> 'LATP'.
+
+    They hold the same anions per formula, as many cations within 5 %, and no element that the solution has not.
+    """
+    solutions: dict[str, list[Mapping[str, float]]] = {}
+    compounds: dict[str, Mapping[str, float]] = {}
+    for product in (product for kink in content["kinks"] for product in kink["products"]):
+        phase, formula = product["phase"], product["formula"]
+        if phase.partition("_")[0] == formula:
+            compounds.setdefault(family(phase, formula, grouped=grouped), parse_formula(formula))
+        elif not phase.endswith("(g)"):
+            solutions.setdefault(phase, []).append(parse_formula(formula))
+    found: dict[str, str] = {}
+    for name, counts in compounds.items():
+        for solution, compositions in solutions.items():
+            elements = {element for held in compositions for element in held}
+            if elements >= set(counts) and _same_lattice(counts, compositions[0]):
+                found[name] = pretty(solution)
+    return found
+
+
+def _same_lattice(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    anions = all(abs(one.get(element, 0.0) - other.get(element, 0.0)) < 1e-3 for element in _ANIONS)
+    cations, others = (
+        sum(n for element, n in held.items() if element not in _ANIONS) for held in (one, other)
+    )
+    return anions and abs(cations - others) < 0.05 * others
+
+
+def strongest(content: Content) -> Mapping[str, Any] | None:
+    """The kink where most energy per atom is gained (between kinks it is never more); None where nothing reacts."""
+    kink = min(content["kinks"], key=lambda kink: float(kink["dG"]["meV_per_atom"]))
+    return kink if kink["dG"]["meV_per_atom"] < -_LEAST else None
 
 
 def atom_shares(kink: Mapping[str, Any], *, grouped: bool) -> dict[str, float]:

@@ -19,11 +19,14 @@ from cosinter.workflows.report.rows import Content, Series
 INK, SOFT, GRID, PAPER = "#23272e", "#6b7078", "#e4e1db", "#ffffff"
 #: Light to dark, lightness falls steadily: readable without colour vision, and dark text stays readable on it.
 SEQUENCE = ("#fbf4e6", "#e3ebd6", "#bcdcd0", "#8fc3c6", "#63a3b8", "#4482a6")
-#: Tints of regions; neighbours also differ by their border and number.
+#: Tints of regions: eight hues at three lightnesses (OKLCH), those after each other far apart.
 TINTS = (
-    "#cfe3ee", "#f6dcc2", "#d3e8d3", "#e6d6ea", "#f7ebb8", "#d5dbe6", "#f1cfcb",
-    "#bfe0dc", "#e9e2d0", "#c9d3f0", "#e3efc0", "#ead0dc", "#d9d9d9", "#fbd9a8",
+    "#ffdfde", "#bed999", "#75c0c0", "#d1f2d7", "#b4cffe", "#d09fc4", "#e5e5ff", "#febca2",
+    "#b8b47c", "#ffe2c7", "#8ee1c7", "#85b8dc", "#c2f3f2", "#ddbffc", "#dd9e9d", "#fedcf5",
+    "#e7cb89", "#8fbf98", "#eceac4", "#86ddf4", "#acabe0", "#d2ecff", "#ffb6ce", "#d3a87f",
 )  # fmt: skip
+#: Fill of what is too small to carry a number.
+GREY = "#e3e3e3"
 Anchor = Literal["left", "center", "right"]
 Level = Literal["top", "middle", "bottom"]
 

@@ -45,9 +45,9 @@ _NUMBERED = 18
 
 
 def conditions(temperature_K: float, pressures_bar: Mapping[str, float]) -> str:
-    """'700 °C, O₂ 0.21 bar' or '700 °C, closed'."""
+    """'700 °C, O₂ 0.21 bar; solid solutions left out'; 'no open gas' where the system is closed."""
     gases = ", ".join(f"{subscripted(gas)} {pressure:g} bar" for gas, pressure in pressures_bar.items())
-    return f"{temperature_K - zero_Celsius:g} °C, {gases or 'no open gas'}"
+    return f"{temperature_K - zero_Celsius:g} °C, {gases or 'no open gas'}; solid solutions left out"
 
 
 def system_name(diagram: PhaseDiagram) -> str:

@@ -182,8 +182,9 @@ def figure_image(figure: Figure, suffix: str, *, width_inches: float = 7.2, dpi:
 
     heights = [panel.height for panel in figure.panels]
     entries = figure.entries
-    columns = _legend_columns(entries)
-    legend = 0.2 * math.ceil(len(entries) / columns)
+    bands = {line.band: line for panel in figure.panels for line in panel.lines if line.band}
+    columns = _legend_columns([*entries, *bands.values()])
+    legend = 0.2 * math.ceil((len(entries) + len(bands)) / columns)
     canvas = Canvas(
         figsize=(width_inches, (sum(heights) + 40 * len(heights)) / 92.0 + legend + 0.8),
         dpi=dpi,
@@ -198,10 +199,10 @@ def figure_image(figure: Figure, suffix: str, *, width_inches: float = 7.2, dpi:
         _draw_panel(axis, panel, log_x=figure.log_x)
     axes[-1, 0].set_xlabel(_plain(figure.x_label), fontsize=9)
     canvas.suptitle(_plain(figure.title), fontsize=11, fontweight="bold", x=0.01, ha="left", color=INK)
-    if entries:
+    if entries or bands:
         canvas.legend(
-            handles=[_swatch(line) for line in entries],
-            labels=[_plain(line.legend) for line in entries],
+            handles=[*(_area(line, 0.16) for line in bands.values()), *map(_swatch, entries)],
+            labels=[_plain(text) for text in (*bands, *(line.legend for line in entries))],
             loc="outside lower left",
             fontsize=8,
             frameon=False,
@@ -241,11 +242,16 @@ _STROKES: dict[Dash, Literal["-", "--", ":", "-."]] = {
 
 def _swatch(line: Line) -> Any:
     from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
 
     if line.stacked:
-        return Patch(color=line.colour, alpha=0.55, linewidth=0)
+        return _area(line, 0.55)
     return Line2D([], [], color=line.colour, linestyle=_STROKES[line.dash], linewidth=1.5)
+
+
+def _area(line: Line, alpha: float) -> Any:
+    from matplotlib.patches import Patch
+
+    return Patch(color=line.colour, alpha=alpha, linewidth=0)
 
 
 def _draw_panel(axis: Any, panel: Panel, *, log_x: bool) -> None:
@@ -267,6 +273,11 @@ def _draw_panel(axis: Any, panel: Panel, *, log_x: bool) -> None:
                 _plain(line.label), place, (0, 2), ("axes fraction", "data"), "offset points",
                 ha="right", fontsize=8, color=line.colour,
             )  # fmt: skip
+    for label in panel.labels:
+        axis.text(
+            label.x, label.y, _plain(label.text), rotation=label.angle, ha="center", va="center",
+            rotation_mode="anchor", fontsize=7.5, color=INK,
+        )  # fmt: skip
     axis.set_title(_plain(panel.y_label), loc="left", fontsize=9, color=INK)
     axis.grid(color=GRID, linewidth=0.6)
     axis.tick_params(labelsize=8, colors=INK, left=not panel.lifted, labelleft=not panel.lifted)

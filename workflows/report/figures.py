@@ -39,7 +39,7 @@ STOCKS = ("#4f7396", "#6fae8b", "#d2a24c", "#b8674f", "#8d7aa8", "#8f9399", "#c9
 
 @dataclass(frozen=True)
 class Line:
-    """One line; ``low``/``high`` give a band; ``stacked`` fills from the line below.
+    """One line; ``low``/``high`` give a band, named ``band`` in a printed legend; ``stacked`` fills from the line below.
 
     Lines of one ``group`` share an entry of the legend (the label where none is given).
     """
@@ -55,11 +55,23 @@ class Line:
     stacked: bool = False
     width: float = 2.0
     group: str = ""
+    band: str = ""
 
     @property
     def legend(self) -> str:
         """Name of the line's entry in the legend."""
         return self.group or self.label
+
+
+@dataclass(frozen=True)
+class Label:
+    """A word around (x, y), turned by ``angle`` degrees on paper; one that names a line of the panel replaces its entry in
+    the legend."""
+
+    x: float
+    y: float
+    text: str
+    angle: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,7 @@ class Panel:
     y_range: tuple[float, float] | None = None
     lifted: bool = False
     height: int = 150
+    labels: tuple[Label, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,8 +104,10 @@ class Figure:
         """The first line of each legend entry; none where a legend would say nothing."""
         first: dict[str, Line] = {}
         for panel in self.panels:
+            named = {label.text for label in panel.labels}
             for line in panel.lines if not panel.lifted else ():
-                first.setdefault(line.legend, line)
+                if line.legend not in named:
+                    first.setdefault(line.legend, line)
         return tuple(first.values()) if len(first) > 1 else ()
 
 

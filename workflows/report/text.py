@@ -113,14 +113,19 @@ def phase_rows(tables: Iterable[ReactionTable]) -> tuple[PhaseRow, ...]:
 
 
 def products_markup(kink: Kink) -> Markup:
-    """'0.50 Li3PO4 + 0.25 rock salt Ni0.9Co0.1O' with lowered numbers; a solution with its name and composition."""
-    terms = []
+    """'0.50 Li3PO4 + 0.25 rock salt Ni0.9Co0.1O − 0.14 CO2' with lowered numbers; what is taken up is subtracted.
+
+    A solution has its name and its composition.
+    """
+    text = Markup("")
     for product in kink.products:
         formula = product.formula or product.phase
         solution = product.phase not in ("", formula) and not {"_", "("} & set(product.phase)
-        text = f"{product.phase} {formula}" if solution else formula
-        terms.append(Markup("{} {}").format(f"{product.mol:.3g}", formula_markup(text)))
-    return Markup(" + ").join(terms) if terms else Markup("unchanged")
+        name = f"{product.phase} {formula}" if solution else formula
+        sign = "−" if product.mol < 0.0 else "+" if text else ""
+        text += f" {sign} " if text else sign
+        text += Markup("{} {}").format(f"{abs(product.mol):.3g}", formula_markup(name))
+    return text or Markup("unchanged")
 
 
 def flattened(tree: Mapping[str, Any] | Sequence[Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -122,7 +122,8 @@ def _chart(reactants: Sequence[str], lines: Sequence[Mapping[str, Any]]) -> Char
         section="reactions",
         curves=tuple(curves),
         caption="Energy gained when both are mixed in this ratio. The band is one standard uncertainty of the free "
-        "energies of reactants and products; where it stays below zero, the reaction is certain to be downhill.",
+        "energies of reactants and products: where all of it lies below zero, the reaction is downhill with a probability above "
+        "about 84 % (normal errors, one side).",
     )
 
 
