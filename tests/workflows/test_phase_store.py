@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,17 @@ def test_forms_of_known_compositions_stand_beside_them_in_every_command(tmp_path
     answer = CliRunner().invoke(main, line, catch_exceptions=False)
     assert answer.exit_code == 0
     assert json.loads(answer.stdout)["reactants"]
+
+
+def test_a_computed_phase_shows_its_reaction_and_where_its_error_is_from() -> None:
+    (shown,) = json.loads(run("show", "LiCoO2", "--json"))
+    assert shown["note"].startswith("LiCoO2 = 0.5 Li2O - 0.5 CoO + 0.5 Co3O4")
+    assert {"Li2O", "CoO", "Co3O4", "chgnet LiCoO2"} <= set(shown["errors"])
+    parts = [error["H298_kJ_per_mol"] for error in shown["errors"].values()]
+    assert math.hypot(*parts) == pytest.approx(shown["uncertainty_kJ_per_mol"])
+    text = " ".join(run("show", "LiCoO2").split())
+    assert "LiCoO2 = 0.5 Li2O - 0.5 CoO + 0.5 Co3O4" in text
+    assert f"± {shown['uncertainty_kJ_per_mol']:.2f} kJ/mol at 25 °C from chgnet LiCoO2" in text
 
 
 def test_several_phases_are_stored_or_none(tmp_path: Path, home: Path) -> None:

@@ -147,7 +147,11 @@ def _describe(phase: Phase, library: PhaseLibrary) -> dict[str, Any]:
         }
         for i, celsius in enumerate(TABLE_C)
     ]
-    return {"name": phase.name, **Library([phase]).to_dict()[phase.name], "table": rows}
+    errors = {
+        source: {"H298_kJ_per_mol": enthalpy * 1e-3, "S298_J_per_mol_K": entropy}
+        for source, (enthalpy, entropy) in phase.errors.items()
+    }
+    return {"name": phase.name, **Library([phase]).to_dict()[phase.name], "errors": errors, "table": rows}
 
 
 def _print_phase(content: dict[str, Any]) -> None:
@@ -178,12 +182,22 @@ def _print_phase(content: dict[str, Any]) -> None:
             else "; * extrapolated with the heat capacity of the edge"
         ),
         f"energy: {content['energy_source']} ({content['kind']}); S and Cp: {content['thermal_source']}",
+        f"± {content['uncertainty_kJ_per_mol']:.2f} kJ/mol at 25 °C from {_shares(content['errors'])}",
         f"source: {content['source']}",
         *([f"note: {content['note']}"] if content["note"] else []),
         *(f"other assessment: {_other(row)}" for row in content["alternatives"]),
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False)
+
+
+def _shares(errors: dict[str, dict[str, float]]) -> str:
+    """Error sources with their part of H298, largest first; phases that name the same one err together."""
+    parts = {source: abs(error["H298_kJ_per_mol"]) for source, error in errors.items()}
+    told = [
+        f"{source} {parts[source]:.2f}" for source in sorted(parts, key=lambda s: -parts[s]) if parts[source]
+    ]
+    return ", ".join(told) or "nothing"
 
 
 def _other(row: dict[str, Any]) -> str:
