@@ -16,7 +16,9 @@ from cosinter.analysis.thermochemistry.corrections import DoubleCorrectionError
 from cosinter.analysis.thermochemistry.library import load_library
 from cosinter.data.exceptions import InputError, StorageError, UnknownNameError
 from cosinter.workflows.commands import data as cli_data
+from cosinter.workflows.commands.doctor import examine
 from cosinter.workflows.sources.entry_import import import_entries
+from cosinter.workflows.sources.libraries import chosen_library
 from cosinter.workflows.sources.snapshots import (
     check_name,
     freeze,
@@ -99,6 +101,15 @@ def test_round_trip() -> None:
     (phase,) = snapshot_phases("mine", load_library())
     assert phase.name == "Li2O (mp-1960)"
     assert not list(snapshots_folder().rglob(".*.json*"))
+
+
+def test_a_stored_phase_takes_the_place_and_the_name_of_the_known_one() -> None:
+    store()
+    library = chosen_library(("mp", "measured", "chgnet", "assumed"))
+    lithia = library.phase("Li2O")
+    assert (lithia.name, lithia.energy_source) == ("Li2O", "mp")
+    assert "mp-1960" in lithia.source
+    assert set(library.names) == set(load_library().names)
 
 
 def test_anchors_are_kept_and_made_again_where_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +273,7 @@ def test_import_included(home: Path) -> None:
     import_entries(write(home, RAW), name="labels", corrections="included")
     assert load_snapshot("labels")[1][0].corrected_energy == pytest.approx(-14.2636)
     with pytest.raises(DoubleCorrectionError, match="cannot also include"):
-        import_entries(write(home, LISTED), name="labels", corrections="included")
+        import_entries(write(home, LISTED), name="labels", corrections="included", replace=True)
 
 
 def test_peroxides_are_known_by_their_structure(home: Path) -> None:
@@ -309,6 +320,50 @@ def test_commands(home: Path) -> None:
     run = CliRunner().invoke(cli_data.app, ["verify", "mine"])
     assert "mine: whole; 1 phases" in run.stdout
     assert "2 entries make no phase: an element" in run.stdout
+    checked = json.loads(CliRunner().invoke(cli_data.app, ["verify", "--json"]).stdout)
+    assert checked["mine"]["phases"] == 1
+    assert list(checked["mine"]["left_out"].values()) == [2]
+
+
+def test_a_name_is_not_taken_twice_by_mistake(home: Path) -> None:
+    import_entries(write(home, LISTED), name="mine")
+    before = read_manifest("mine").sha256
+    with pytest.raises(InputError, match="already; choose another --name, or add --replace"):
+        import_entries(write(home, RAW), name="mine", corrections="included")
+    assert read_manifest("mine").sha256 == before
+    import_entries(write(home, RAW), name="mine", corrections="included", replace=True)
+    assert read_manifest("mine").sha256 != before
+
+
+def test_the_list_fits_80_columns(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import_entries(write(home, LISTED), name="a-rather-long-name-of-mine")
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(cli_data.app, ["list"]).stdout
+    for heading in ("name", "elements", "entries", "functional", "from"):
+        assert heading in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_doctor_looks_at_every_snapshot(home: Path) -> None:
+    import_entries(write(home, LISTED), name="good")
+    import_entries(write(home, LISTED), name="bad")
+    (snapshots_folder() / "bad" / read_manifest("bad").file).write_bytes(b"cut off")
+    checks = {check.name: check for check in examine()}
+    assert checks["snapshot good"].good
+    assert "3 entries" in checks["snapshot good"].detail
+    assert not checks["snapshot bad"].good
+    assert "checksum" in checks["snapshot bad"].detail
+    assert checks["your data folder"].good
+
+
+def test_the_doctor_finds_a_data_folder_that_cannot_be(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocker = home / "file"
+    blocker.parent.mkdir(parents=True, exist_ok=True)
+    blocker.write_text("", encoding="utf-8")
+    monkeypatch.setenv("COSINTER_HOME", str(blocker / "inside"))
+    (check,) = [check for check in examine() if check.name == "your data folder"]
+    assert not check.good
+    assert "COSINTER_HOME" in check.detail
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Fetch the Materials Project once, import computed entries, and check what is stored.",
 )
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 ELEMENTS = "Li,Ni,Co,Mn,Ti,Al,P,O,H,C"
 
 
@@ -59,6 +60,9 @@ def import_file(
             help="MP2020 corrections: listed beside the energies, included in them, or apply them now."
         ),
     ] = Corrections.listed,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of a snapshot of that name.")
+    ] = False,
 ) -> None:
     """Freeze a file of pymatgen ComputedEntries as a snapshot; every element needs an entry too.
 
@@ -68,7 +72,7 @@ def import_file(
     """
     from cosinter.workflows.sources.entry_import import import_entries
 
-    done = import_entries(file, name=name, corrections=corrections.value)
+    done = import_entries(file, name=name, corrections=corrections.value, replace=replace)
     for entry_id, reason in done.left_out:
         typer.echo(f"left out {entry_id}: {reason}", err=True)
     typer.echo(f"snapshot {name}: {done.manifest.count} entries, {done.manifest.functional}")
@@ -76,7 +80,7 @@ def import_file(
 
 @app.command("list")
 def list_snapshots(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the snapshots on this machine."""
     from rich.console import Console
@@ -96,18 +100,14 @@ def list_snapshots(
         )
         return
     table = Table(title="snapshots")
-    for heading in ("name", "source", "database", "functional", "elements", "entries", "retrieved"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "entries" else "left")
-    for item in manifests:
-        table.add_row(
-            item.name,
-            item.source,
-            item.database_version or "-",
-            item.functional,
-            " ".join(item.elements),
-            str(item.count),
-            item.retrieved[:10],
+    for heading in ("name", "elements", "entries", "functional", "from"):
+        right = heading == "entries"
+        table.add_column(
+            heading, overflow="fold", justify="right" if right else "left", min_width=len(heading)
         )
+    for item in manifests:
+        origin = " ".join(filter(None, (item.source, item.database_version, item.retrieved[:10])))
+        table.add_row(item.name, " ".join(item.elements), str(item.count), item.functional, origin)
     Console().print(table if manifests else "no snapshots; see cosinter data fetch --help")
     for line in broken:
         typer.echo(line, err=True)
@@ -115,32 +115,52 @@ def list_snapshots(
 
 @app.command()
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(help="Snapshots; all if none is named.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Snapshots; all if none is named.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check checksums and contents of snapshots, and count the phases they give.
 
     Example: cosinter data verify mp
     """
+    from cosinter.workflows.sources.snapshots import snapshot_names
+
+    found: dict[str, dict[str, Any]] = {}
+    for name in names or snapshot_names():
+        try:
+            found[name] = _verified(name)
+        except StorageError as error:
+            found[name] = {"whole": False, "error": str(error)}
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        _print_verified(found)
+    failures = [row["error"] for row in found.values() if not row["whole"]]
+    if failures:
+        raise StorageError("; ".join(failures))
+
+
+def _verified(name: str) -> dict[str, Any]:
+    """Read a whole snapshot: its phases, and how many entries make none for which reason."""
     from collections import Counter
 
     from cosinter.analysis.thermochemistry.library import load_library
-    from cosinter.workflows.sources.snapshots import snapshot_contents, snapshot_names
+    from cosinter.workflows.sources.snapshots import snapshot_contents
 
-    chosen = names or list(snapshot_names())
-    if not chosen:
+    contents = snapshot_contents(name, load_library())
+    reasons = Counter(_kind(reason) for _, reason in contents.left_out)
+    return {"whole": True, "phases": len(contents.phases), "left_out": dict(reasons.most_common())}
+
+
+def _print_verified(found: dict[str, dict[str, Any]]) -> None:
+    if not found:
         typer.echo("no snapshots")
-    failures = []
-    for name in chosen:
-        try:
-            contents = snapshot_contents(name, load_library())
-        except StorageError as error:
-            failures.append(str(error))
-            continue
-        typer.echo(f"{name}: whole; {len(contents.phases)} phases")
-        for reason, count in Counter(_kind(reason) for _, reason in contents.left_out).most_common():
-            typer.echo(f"  {count} entries make no phase: {reason}")
-    if failures:
-        raise StorageError("; ".join(failures))
+    for name, row in found.items():
+        if row["whole"]:
+            typer.echo(f"{name}: whole; {row['phases']} phases")
+            for reason, count in row["left_out"].items():
+                typer.echo(f"  {count} entries make no phase: {reason}")
 
 
 def _kind(reason: str) -> str:

@@ -76,6 +76,9 @@ def examine() -> tuple[Check, ...]:
         _tried("gas data (Cantera)", _gases),
         *_thermochemistry(),
         _tried("your own phases", _user_phases),
+        _tried("your own energies", _own_energies),
+        *_snapshots(),
+        _data_folder(),
         _write_access(),
         *(_optional(name, extra, use) for name, (extra, use) in OPTIONAL.items()),
     )
@@ -150,6 +153,43 @@ def _user_phases() -> str:
     from cosinter.workflows.sources.user_data import phases_folder
 
     return f"{len(user_phases())} in {phases_folder()}"
+
+
+def _own_energies() -> str:
+    from cosinter.workflows.energies import own_tables
+    from cosinter.workflows.sources.user_data import energies_folder
+
+    return f"{', '.join(own_tables()) or 'none'} in {energies_folder()}"
+
+
+def _snapshots() -> tuple[Check, ...]:
+    """One check per snapshot, read whole; a user without snapshots lacks nothing."""
+    from cosinter.workflows.sources.snapshots import snapshot_names
+
+    return tuple(_tried(f"snapshot {name}", partial(_snapshot, name)) for name in snapshot_names())
+
+
+def _snapshot(name: str) -> str:
+    from cosinter.workflows.sources.snapshots import load_snapshot
+
+    manifest, entries = load_snapshot(name)
+    return f"whole; {len(entries)} entries, {manifest.functional}, {manifest.retrieved[:10]}"
+
+
+def _data_folder() -> Check:
+    """Whether phases, energies and snapshots of the user can be kept; the folder need not exist yet."""
+    from cosinter.workflows.sources.user_data import FOLDER_VARIABLE, user_folder
+
+    folder = user_folder()
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return Check("your data folder", True, f"{folder} can be written")
+    why = "no write access" if nearest.is_dir() else f"{nearest} is a file"
+    return Check(
+        "your data folder",
+        False,
+        f"{folder} cannot be written ({why}); set {FOLDER_VARIABLE} to a folder that can",
+    )
 
 
 def _write_access() -> Check:

@@ -21,7 +21,7 @@ from cosinter.analysis.thermochemistry.entries import (
     read_entries,
 )
 from cosinter.data.exceptions import InputError
-from cosinter.workflows.sources.snapshots import Manifest, check_name, freeze, parse_json
+from cosinter.workflows.sources.snapshots import Manifest, check_name, freeze, parse_json, snapshot_names
 
 
 @dataclass(frozen=True)
@@ -69,22 +69,26 @@ def _with_corrections(record: Mapping[str, Any], entry: ComputedEntry) -> dict[s
     return {**record, "entry_id": entry.entry_id, "energy_adjustments": adjustments, "correction": total}
 
 
-def import_entries(path: Path, *, name: str, corrections: CorrectionState = "listed") -> Import:
+def import_entries(
+    path: Path, *, name: str, corrections: CorrectionState = "listed", replace: bool = False
+) -> Import:
     """Freeze the computed entries of ``path`` (JSON, gzipped or not) as snapshot ``name``.
 
     Parameters
     ----------
     corrections : ``listed`` beside the energies, ``included`` in them, or ``apply`` MP2020 now
+    replace : take the place of a snapshot of that name
 
     Raises
     ------
     InputError
         The file cannot be read or is no list of entries, functionals are mixed, an element has no entry, or
-        corrections are missing or would be counted twice.
+        corrections are missing or would be counted twice; or there is a snapshot of that name.
     StorageError
         The snapshot cannot be written.
     """
-    check_name(name)
+    if check_name(name) in snapshot_names() and not replace:
+        raise InputError(f"there is a snapshot '{name}' already; choose another --name, or add --replace")
     try:
         data = path.read_bytes()
     except OSError as error:
