@@ -122,15 +122,19 @@ def _named_after(new: Sequence[Phase], library: PhaseLibrary) -> list[Phase]:
     """Name the lowest of the new forms of a composition like the stable form of ``library`` if none is named like any."""
     named = []
     for phase in new:
-        forms, twins = _forms(phase, library.phases), _forms(phase, new)
-        if forms and not {twin.name for twin in twins} & {form.name for form in forms}:
-            lowest = min(twins, key=lambda twin: float(twin.gibbs(REFERENCE_TEMPERATURE)) / twin.atoms)
+        forms = _forms(phase, library.phases)
+        twins = _forms(phase, new) if forms else []
+        if {form.name for form in forms}.isdisjoint(twin.name for twin in twins):
+            lowest = min(twins, key=_gibbs_per_atom, default=None)
             if phase is lowest:
                 same = phase if phase.formula == forms[0].formula else phase.rescaled(forms[0].formula)
-                named.append(replace(same, name=forms[0].name))
-                continue
+                phase = replace(same, name=forms[0].name)
         named.append(phase)
     return named
+
+
+def _gibbs_per_atom(phase: Phase) -> float:
+    return float(phase.gibbs(REFERENCE_TEMPERATURE)) / phase.atoms
 
 
 def table_phases(table: EnergyTable, library: PhaseLibrary) -> tuple[Phase, ...]:
