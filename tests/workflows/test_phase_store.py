@@ -166,8 +166,10 @@ def test_files_that_are_no_text_or_not_there(tmp_path: Path) -> None:
 
 def test_only_phases_of_the_user_are_removed(file: Path) -> None:
     phase_store.add_phases(file)
-    with pytest.raises(UnknownNameError, match="phase of yours 'CoO'"):
+    with pytest.raises(InputError, match="CoO belongs to the package"):
         phase_store.remove_phase("CoO")
+    with pytest.raises(UnknownNameError, match="phase of yours 'Co2O'"):
+        phase_store.remove_phase("Co2O")
 
 
 def test_a_stored_phase_that_was_damaged_is_named_and_can_be_removed(file: Path, home: Path) -> None:
@@ -204,10 +206,40 @@ def test_tables_on_the_screen_name_sources_and_extrapolation() -> None:
     assert "(LiOH)2(g)" in run("show", "(LiOH)2(g)")
 
 
+@pytest.mark.parametrize("name", ["spinel", "rock salt", "rock_salt", "Layered oxide", "LATP", "salt melt"])
+def test_a_solution_shows_its_end_members(name: str) -> None:
+    *others, content = json.loads(run("show", name, "--json"))
+    assert [other["formula"] for other in others] == (["Li1.3Al0.3Ti1.7(PO4)3"] if name == "LATP" else [])
+    assert content["name"].lower() == name.replace("_", " ").lower()
+    assert len(content["members"]) >= 2
+    assert content["uncertainty_kJ_per_mol"] > 0.0
+    assert len(content["source"]) > 20
+    shown = run("show", name)
+    assert "mixing: ideal on the sites" in shown
+    assert content["members"][0]["name"][:6] in shown
+
+
+def test_an_end_member_counts_as_what_it_is_made_of() -> None:
+    (content,) = json.loads(run("show", "spinel", "--json"))
+    members = {member["name"]: member for member in content["members"]}
+    (cobalt,) = json.loads(run("show", "Co3O4", "--json"))
+    assert members["Co3O4"]["H298_kJ_per_mol"] == pytest.approx(cobalt["H298_kJ_per_mol"])
+    assert members["NiMn2O4"]["made_of"] == {"NiO": 1, "Mn2O3": 1}
+    assert members["NiMn2O4"]["energy_source"] == "measured"
+
+
+def test_gases_are_found_by_their_formula() -> None:
+    assert [form["name"] for form in json.loads(run("show", "O2", "--json"))] == ["O2(g)"]
+    assert json.loads(run("show", "H2O", "--json"))[0]["name"] == "H2O(g)"
+    assert json.loads(run("show", "CO₂", "--json"))[0]["name"] == "CO2(g)"
+    assert json.loads(run("show", "LiOH", "--json"))[0]["state"] == "s"
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
         (("list", "--elements", "Li,Xx"), "'Xx' is not an element"),
+        (("list", "--elements", ","), "--elements is empty"),
         (("list", "--state", "q"), "must be s, l or g"),
     ],
 )
@@ -229,7 +261,9 @@ def test_check_and_doctor_show_the_known_reactions() -> None:
     [
         (("phases", "add", "none.yaml"), "none.yaml: cannot be read"),
         (("phases", "show", "Li2TiO"), "did you mean"),
-        (("phases", "remove", "NiO"), "unknown phase of yours"),
+        (("phases", "remove", "NiO"), "NiO belongs to the package"),
+        (("phases", "remove", "Ni3O"), "unknown phase of yours"),
+        (("phases", "show", "NaCl"), "element Na of 'NaCl' is in no phase of the library"),
         (("phases", "list", "--elements", "Zz"), "'Zz' is not an element"),
     ],
 )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cosinter.data.exceptions import EngineError, InputError
+from cosinter.data.exceptions import EngineError, InputError, UnknownNameError
+from cosinter.workflows.commands.react_options import OPEN_GASES
 
 if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
@@ -66,9 +67,11 @@ def list_phases(
 def _known_elements(text: str, library: PhaseLibrary) -> list[str]:
     chosen = [part.strip() for part in text.replace("-", ",").split(",") if part.strip()]
     unknown = [element for element in chosen if element not in library.elements]
-    if unknown or not chosen:
+    if not chosen:
+        raise InputError("--elements is empty; give elements with commas, for example Li,Ti,O")
+    if unknown:
         raise InputError(
-            f"--elements {text}: '{unknown[0] if unknown else ''}' is not an element of the library; "
+            f"--elements {text}: '{unknown[0]}' is not an element of the library; "
             f"known: {', '.join(library.elements)}"
         )
     return chosen
@@ -100,30 +103,54 @@ def _print_list(phases: list[Phase], described: dict[str, Any]) -> None:
 @app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(help="Phase, alias or formula, e.g. Li2TiO3, O2(g).", show_default=False)
+        str,
+        typer.Argument(
+            help="Phase, alias, formula or solution, e.g. Li2TiO3, O2, spinel, 'rock salt'.",
+            show_default=False,
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
     """Show a phase: G(T), uncertainty, sources, range of the data, other assessments. A formula shows every form.
 
+    Of a solid solution or melt: end members, how they mix, uncertainty and source.
+
     Example: cosinter phases show TiO2
     """
     from cosinter.analysis.thermochemistry.records import alternatives
     from cosinter.data.tables import load_table
-    from cosinter.workflows.sources.libraries import chosen_library
+    from cosinter.workflows.commands.solution_tables import describe_solution, print_solution
+    from cosinter.workflows.sources.libraries import check_substance, chosen_library, find_solution
 
     library = chosen_library()
-    named = tuple(phase for phase in library.phases if phase.name == name)
-    found = named or library.candidates(name)
+    solution = find_solution(name, library)
     table = load_table("thermochemistry")
+    substance = solution is None or name.lower() in library.aliases  # latp is a substance and a solution
+    found = _forms(check_substance(name, library), library) if substance else []
     described = [
         {**_describe(phase, library), "alternatives": alternatives(phase.name, table)} for phase in found
     ]
+    described += [describe_solution(solution)] if solution is not None else []
     if as_json:
         typer.echo(json.dumps(described, indent=1))
         return
     for content in described:
-        _print_phase(content)
+        print_solution(content) if "members" in content else _print_phase(content)
+
+
+def _forms(name: str, library: PhaseLibrary) -> list[Phase]:
+    """The phase ``name``, or every phase of that formula: gases first where people mean the gas."""
+    named = [phase for phase in library.phases if phase.name == name]
+    if named and named[0].formula != name:
+        return named
+    gases = [phase for phase in library.phases if phase.state == "g" and phase.formula == name]
+    try:
+        condensed = list(library.candidates(name))
+    except UnknownNameError:
+        if not gases:
+            raise
+        return gases
+    return [*gases, *condensed] if name in OPEN_GASES else [*condensed, *gases]
 
 
 def _describe(phase: Phase, library: PhaseLibrary) -> dict[str, Any]:

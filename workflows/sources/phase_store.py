@@ -140,12 +140,18 @@ def remove_phase(name: str) -> Path:
     Raises
     ------
     UnknownNameError
-        No such phase was added; phases of the package cannot be removed.
+        No such phase was added.
+    InputError
+        The phase belongs to the package.
     StorageError
         The file cannot be deleted.
     """
     files = stored_files()
     found = next((known for known in files if known.lower() == name.lower()), None)
+    if found is None and name in load_library():
+        raise InputError(
+            f"{name} belongs to the package and cannot be removed; leave it out of react and plot with --exclude {name}"
+        )
     if found is None:
         raise UnknownNameError("phase of yours", name, files)
     try:
