@@ -277,6 +277,7 @@ def test_the_strongest_ratio_is_marked_by_mole_and_by_mass(line) -> None:
             assert cursor.x == pytest.approx([best["fraction"][basis]] * 2)
     calm = {**line, "kinks": [kink | {"dG": kink["dG"] | {"meV_per_atom": 0.0}} for kink in line["kinks"]]}
     assert strongest(calm) is None
+    assert line_figure(calm).panels[0].labels[0].text == "no reaction at any ratio"
     assert all(
         drawn.label != "strongest ratio" for panel in line_figure(calm).panels for drawn in panel.lines
     )
@@ -396,3 +397,15 @@ def test_pymatgen_draws_closed_systems_and_says_what_it_cannot(library, ternary)
 def test_a_solution_keeps_its_name_and_is_one_product() -> None:
     assert family("olivine", "LiNi0.8Co0.1Mn0.1PO4", grouped=True) == "olivine"
     assert family("layered oxide", "Li0.45Ni1.26O2", grouped=True) == "layered oxide"
+
+
+def test_a_page_lists_regions_in_their_order_and_names_the_band(drawings) -> None:
+    listed = [trace for trace in drawings["map"].plotly()["data"] if trace["showlegend"]]
+    listed.sort(key=lambda trace: trace["legendrank"])
+    numbers = [int(trace["name"].split()[0]) for trace in listed if trace["name"][0].isdigit()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    spec = drawings["line"].plotly()
+    names = [trace["name"] for trace in spec["data"] if trace["showlegend"]]
+    assert "± one standard uncertainty" in names
+    assert len(set(names)) == len(names)
+    assert any("by mole" in note["text"] for note in spec["layout"]["annotations"])

@@ -78,7 +78,8 @@ def _energy_panel(
     reach = low - 0.05 * span, high + 0.18 * span
     kink = strongest(content)
     if kink is None:
-        return Panel("ΔG / meV per atom", lines, y_range=reach, height=_HEIGHTS[0])
+        calm = Label(0.5, high + 0.1 * span, "no reaction at any ratio")
+        return Panel("ΔG / meV per atom", lines, y_range=reach, height=_HEIGHTS[0], labels=(calm,))
     by_mole, by_mass = (format_number(kink["fraction"][basis], 2) for basis in ("mole", "mass"))
     text = f"strongest: {format_number(kink['dG']['meV_per_atom'])} meV per atom at {by_mole} by mole, {by_mass} by mass"
     half = 0.5 * text_size(text, _SIZE)[0] / _WIDE
@@ -238,11 +239,22 @@ def page_spec(figure: Figure) -> dict[str, Any]:
     spec = plotly_spec(figure)
     shown: set[str] = set()
     for trace in spec["data"]:
+        if trace.get("fill") == "tonexty":
+            trace["name"] = BAND
+            trace["showlegend"] = True
+            continue
         entry = trace.get("legendgroup") or trace.get("name", "")
         trace["showlegend"] = "name" in trace and entry not in shown
         if trace["showlegend"]:
             shown.add(entry)
     layout = spec["layout"]
+    layout["annotations"] += [
+        _page_label(label, number)
+        for number, panel in enumerate(figure.panels, 1)
+        for label in panel.labels
+        if label.angle == 0.0  # how steep an area is depends on the window
+    ]
+    layout["xaxis"]["range"] = [0.0, 1.0]
     layout["title"] = {
         "text": f"<b>{escaped(figure.title)}</b>",
         "x": 0.01,
@@ -252,3 +264,15 @@ def page_spec(figure: Figure) -> dict[str, Any]:
     layout["margin"] |= {"t": layout["margin"]["t"] + 44}
     layout |= {"height": layout["height"] + 200, "showlegend": True}
     return spec
+
+
+def _page_label(label: Label, number: int) -> dict[str, Any]:
+    """A word of a panel on a page."""
+    return {
+        "text": escaped(label.text),
+        "x": label.x,
+        "y": label.y,
+        "yref": "y" if number == 1 else f"y{number}",
+        "showarrow": False,
+        "font": {"size": 11.5},
+    }

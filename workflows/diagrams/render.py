@@ -229,7 +229,8 @@ def _plotly_patches(scene: Scene) -> list[dict[str, Any]]:
             entry = scene.entries[patch.entry]
             name = f"{entry.sign}  {entry.text}" if entry.sign else entry.text
             trace |= {
-                "name": escaped(name), "legendgroup": str(patch.entry), "showlegend": patch.entry not in shown
+                "name": escaped(name), "legendgroup": str(patch.entry), "legendrank": 1 + patch.entry,
+                "showlegend": patch.entry not in shown,
             }  # fmt: skip
             shown.add(patch.entry)
         traces.append(trace)
