@@ -21,7 +21,7 @@ from cosinter.analysis.equilibrium.scan import MixingLines, make_lines, stronges
 from cosinter.analysis.equilibrium.tableau import BoolArray
 from cosinter.analysis.equilibrium.uncertainty import ErrorModel, interval
 from cosinter.analysis.thermochemistry.functions import FloatArray
-from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, range_warning
 from cosinter.analysis.thermochemistry.solution_models import Solution
 from cosinter.data.exceptions import InputError
 
@@ -42,12 +42,14 @@ class Crossing:
     low_K, high_K : the bracket, not wider than the tolerance
     rises : True where the driving force grows with temperature (an onset), False where it fades
     mole : mole fraction of the first reactant at the crossing (the strongest kink, unless the ratio was fixed)
+    warnings : products and reactants used outside the temperatures of their data
     """
 
     low_K: float
     high_K: float
     rises: bool
     mole: float
+    warnings: tuple[str, ...] = ()
 
     @property
     def temperature(self) -> float:
@@ -61,6 +63,7 @@ class Crossing:
             "bracket_C": [self.low_K - ZERO_CELSIUS, self.high_K - ZERO_CELSIUS],
             "rises": self.rises,
             "mole": self.mole,
+            "warnings": list(self.warnings),
         }
 
 
@@ -76,6 +79,8 @@ class Onset:
     crossings : ascending
     sampled_K : temperature from which each sample exceeds the threshold: the low end where it always did, NaN
         where it never does; shape [samples], empty without samples
+    warnings : those of the crossings, of the low end where the driving force exceeds the threshold there, and
+        reactants whose data do not hold over the whole range
     """
 
     threshold_meV_per_atom: float
@@ -83,6 +88,7 @@ class Onset:
     above_at_start: bool
     crossings: tuple[Crossing, ...]
     sampled_K: FloatArray
+    warnings: tuple[str, ...] = ()
 
     @property
     def temperature(self) -> float | None:
@@ -100,6 +106,7 @@ class Onset:
             "above_at_start": self.above_at_start,
             "temperature_C": None if onset is None else onset - ZERO_CELSIUS,
             "crossings": [crossing.to_dict() for crossing in self.crossings],
+            "warnings": list(self.warnings),
         }
         if self.sampled_K.size:
             passed = self.sampled_K[np.isfinite(self.sampled_K)]
@@ -140,6 +147,15 @@ class _Force:
         total = np.concatenate([path.value(np.array([self.mole])) for path in paths])
         change = total - gibbs @ np.array([self.mole, 1.0 - self.mole])
         return -change * MEV_PER_ATOM / self.lines.atoms(self.mole), np.full(len(paths), self.mole)
+
+    def warnings(self, temperature_K: float) -> tuple[str, ...]:
+        """Products and reactants used outside their data at one temperature."""
+        costs, gibbs = self._exact(np.array([temperature_K]))
+        (path,) = self.lines.walk(costs, self.basis)
+        mole = self.mole
+        if mole is None:
+            mole = float(strongest_kinks(self.lines, [path], gibbs)[0][0])
+        return self.lines.warnings(path, mole, temperature_K)
 
     def _place(self, temperature: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
         """Scanned temperature above each temperature, and the share of the way to it from the one below."""
@@ -226,12 +242,17 @@ def onset_temperature(
     )
     force = _Force(lines, mole)
     excess = force(grid)[0] - threshold_meV_per_atom
+    crossings = _crossings(force, grid, excess, threshold_meV_per_atom)
+    told = [*(force.warnings(float(low)) if excess[0] >= 0.0 else ())]
+    told += [warning for crossing in crossings for warning in crossing.warnings]
+    told += [text for phase in lines.reactants if (text := range_warning(phase, float(low), float(high)))]
     return Onset(
         threshold_meV_per_atom=float(threshold_meV_per_atom),
         range_K=(float(low), float(high)),
         above_at_start=bool(excess[0] >= 0.0),
-        crossings=_crossings(force, grid, excess, threshold_meV_per_atom),
+        crossings=crossings,
         sampled_K=_sampled(force, grid, threshold_meV_per_atom, samples, seed),
+        warnings=tuple(dict.fromkeys(told)),
     )
 
 
@@ -243,7 +264,7 @@ def _crossings(force: _Force, grid: FloatArray, excess: FloatArray, threshold: f
     low, high = _bracket(force, grid[where], grid[where + 1], above[where], threshold)
     moles = force(0.5 * (low + high))[1]
     return tuple(
-        Crossing(float(a), float(b), not bool(starts), float(x))
+        Crossing(float(a), float(b), not bool(starts), float(x), force.warnings(0.5 * float(a + b)))
         for a, b, starts, x in zip(low, high, above[where], moles, strict=True)
     )
 

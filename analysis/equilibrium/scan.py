@@ -7,8 +7,8 @@ however fine it is:
     dG(x) = G_eq[x A + (1 - x) B] - x G_A - (1 - x) G_B          J per mole of mixture, see
                                                                  :mod:`cosinter.analysis.equilibrium.interface`
 
-Solutions enter as :data:`SAMPLES` fixed compositions each, so that all conditions share their columns: for NCM811 and
-LATP the free energy is then 0.7 meV/atom on average, and nowhere more than 4 meV/atom, above the refined one (973 K).
+Solutions enter as fixed compositions, so that all conditions share their columns, see
+:mod:`cosinter.analysis.equilibrium.fixed_compositions`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cosinter.analysis.equilibrium.fixed_compositions import solution_samples, with_samples
 from cosinter.analysis.equilibrium.interface import MEV_PER_ATOM, ZERO_CELSIUS
 from cosinter.analysis.equilibrium.lp import (
     AMOUNT_TOLERANCE,
@@ -32,12 +33,12 @@ from cosinter.analysis.equilibrium.lp import (
 from cosinter.analysis.equilibrium.simplex import Basis, Path
 from cosinter.analysis.equilibrium.tableau import BoolArray
 from cosinter.analysis.thermochemistry.functions import FloatArray
-from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, range_warning
 from cosinter.analysis.thermochemistry.solution_models import Solution, SolutionSample
 from cosinter.data.exceptions import InputError
 
-#: Fixed compositions of each solution.
-SAMPLES = 100
+#: Ratios closer than this are one.
+SAME_RATIO = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,12 +110,28 @@ class MixingLines:
 
         Open gases are products where they are released.
         """
-        amounts = path.dense(self.problem.counts.shape[1]) * self.problem.atoms
-        rows, columns = np.nonzero(amounts > AMOUNT_TOLERANCE * self.atoms(path.positions)[:, None])
+        rows, columns = np.nonzero(self._columns(path))
         names, product = self.products
         there = np.zeros((len(path.positions), len(names)), dtype=np.bool_)
         there[rows, product[columns]] = True
         return there, there[:-1] | there[1:]
+
+    def warnings(self, path: Path, mole: float, temperature_K: float) -> tuple[str, ...]:
+        """Name products at ``mole`` and reactants whose data do not hold at ``temperature_K``."""
+        there = self._columns(path)
+        near = int(np.abs(path.positions - mole).argmin())
+        after = int(np.clip(np.searchsorted(path.positions, mole), 1, len(path.positions) - 1))
+        rows = [near] if abs(path.positions[near] - mole) < SAME_RATIO else [after - 1, after]
+        every = self.problem.library.phases
+        used = [every[j] for j in np.flatnonzero(there[rows].any(axis=0))]
+        used += [min(form, key=lambda phase: float(phase.gibbs(temperature_K))) for form in self.forms]
+        found = (range_warning(phase, temperature_K) for phase in used)
+        return tuple(dict.fromkeys(text for text in found if text is not None))
+
+    def _columns(self, path: Path) -> BoolArray:
+        """Columns present at the kinks, shape [kinks, phases]."""
+        amounts = path.dense(self.problem.counts.shape[1]) * self.problem.atoms
+        return np.asarray(amounts > AMOUNT_TOLERANCE * self.atoms(path.positions)[:, None])
 
 
 def product_names(problem: LinearProblem) -> tuple[tuple[str, ...], NDArray[np.intp]]:
@@ -169,22 +186,24 @@ def make_lines(
     elements = {element for form in forms for element in form[0].composition}
     for gas in conditions:
         elements |= set(library.gas(gas).composition)
+    reactants = [
+        phase
+        for form, reactant in zip(forms, (first, second), strict=True)
+        for phase in form
+        if phase is reactant or phase.name not in library
+    ]
     problem = make_problem(
         library,
         elements,
         temperature_K=float(temperatures[0]),
         pressures_bar={gas: float(pressure[0]) for gas, pressure in conditions.items()},
         exclude=exclude,
-        extra=[
-            *solution_samples(solutions, elements),
-            *(
-                phase
-                for form, reactant in zip(forms, (first, second), strict=True)
-                for phase in form
-                if phase is reactant or phase.name not in library
-            ),
-        ],
+        extra=reactants,
     )
+    models = tuple(solutions)
+    if models:
+        ends = [problem.vector(form[0].composition) for form in forms]
+        problem = with_samples(problem, solution_samples(models, problem, ends, temperatures, conditions))
     energies = [np.stack([phase.gibbs(temperatures) for phase in form]) for form in forms]
     return MixingLines(
         problem=problem,
@@ -196,15 +215,6 @@ def make_lines(
         gibbs=np.stack([energy.min(axis=0) for energy in energies], axis=1),
         vectors=np.stack([problem.vector(form[0].composition) for form in forms]),
     )
-
-
-def solution_samples(
-    solutions: Iterable[Solution], elements: Iterable[str], *, count: int = SAMPLES
-) -> tuple[SolutionSample, ...]:
-    """Fixed compositions of ``solutions`` made of ``elements``; end members that are phases are left out."""
-    allowed = set(elements)
-    parts = [part for solution in solutions if (part := solution.restricted(allowed)) is not None]
-    return tuple(part.phase(x) for part in parts for x in part.sample(count) if not part.at_corner(x))
 
 
 def _forms(reactant: str | Phase, library: PhaseLibrary) -> tuple[Phase, ...]:
@@ -411,9 +421,5 @@ def _map_warnings(scan: LineScan, sets: tuple[tuple[str, ...], ...]) -> tuple[st
     columns = zip(scan.lines.problem.library.phases, product, strict=True)
     phases = [phase for phase, i in columns if listed[i] in used]
     phases += scan.lines.reactants
-    return tuple(
-        f"{phase.name} is used from {coldest:g} to {hottest:g} K, partly outside its data "
-        f"({phase.range_K[0]:g} to {phase.range_K[1]:g} K)"
-        for phase in {phase.name: phase for phase in phases}.values()
-        if not (phase.covers(float(coldest)) and phase.covers(float(hottest)))
-    )
+    found = {phase.name: range_warning(phase, float(coldest), float(hottest)) for phase in phases}
+    return tuple(text for text in found.values() if text is not None)

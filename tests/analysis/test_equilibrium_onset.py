@@ -68,6 +68,54 @@ def test_a_fixed_ratio_has_its_own_onset() -> None:
     assert found.crossings[0].mole == 0.3
 
 
+def test_an_onset_tells_where_data_end() -> None:
+    limited = replace(LIBRARY.phase("LiCoO2"), range_K=(298.15, 780.0))
+    short = LIBRARY.with_phases(limited)
+    threshold = force("LiCoO2", "TiO2", 800.0, AIR, LIBRARY)
+    above, below = (
+        onset_temperature(
+            "LiCoO2",
+            "TiO2",
+            library=short,
+            pressures_bar=AIR,
+            threshold_meV_per_atom=size,
+            range_K=(600.0, 900.0),
+        )
+        for size in (threshold, force("LiCoO2", "TiO2", 750.0, AIR, LIBRARY))
+    )
+    (told,) = (text for text in above.crossings[0].warnings if text.startswith("LiCoO2 "))
+    assert "outside its data (298.15 to 780 K)" in told
+    assert not any(text.startswith("LiCoO2 ") for text in below.crossings[0].warnings)
+    # the search itself runs beyond the data either way
+    for found in (above, below):
+        assert any("600 to 900 K" in text and text.startswith("LiCoO2 ") for text in found.warnings)
+        content = found.to_dict()
+        assert content["crossings"][0]["warnings"] == list(found.crossings[0].warnings)
+        assert content["warnings"] == list(found.warnings)
+
+
+def test_products_of_an_onset_are_checked_too() -> None:
+    reaction = interface_reaction("LiCoO2", "TiO2", library=LIBRARY, temperature_K=800.0, pressures_bar=AIR)
+    names = [product["phase"] for product in reaction.strongest.products]
+    made = next(name for name in names if LIBRARY.phase(name).state == "s")
+    short = LIBRARY.with_phases(replace(LIBRARY.phase(made), range_K=(298.15, 500.0)))
+    threshold = force("LiCoO2", "TiO2", 800.0, AIR, LIBRARY)
+    found = onset_temperature(
+        "LiCoO2", "TiO2", library=short, pressures_bar=AIR, threshold_meV_per_atom=threshold
+    )
+    assert any(text.startswith(f"{made} ") for text in found.crossings[0].warnings)
+    never = onset_temperature(
+        "LiCoO2",
+        "TiO2",
+        library=short,
+        pressures_bar=AIR,
+        threshold_meV_per_atom=0.01,
+        range_K=(600.0, 700.0),
+    )
+    assert never.above_at_start
+    assert any(text.startswith(f"{made} ") for text in never.warnings)
+
+
 def test_never_is_an_answer() -> None:
     found = onset_temperature(
         "LiCoO2", "latp", library=LIBRARY, pressures_bar=AIR, threshold_meV_per_atom=5000.0, samples=20

@@ -13,6 +13,7 @@ from cosinter.analysis.equilibrium.interface import interface_reaction
 from cosinter.analysis.equilibrium.lp import equilibrium
 from cosinter.analysis.equilibrium.scan import make_lines, reaction_map, scan_line
 from cosinter.analysis.thermochemistry.library import load_library
+from cosinter.analysis.thermochemistry.solution_tables import standard_solutions
 from cosinter.data.exceptions import InputError, UnknownNameError
 
 LIBRARY = load_library()
@@ -39,6 +40,41 @@ def test_a_scan_equals_one_reaction_after_the_other() -> None:
         np.testing.assert_allclose(scan.change(moles)[i], energies, atol=1e-3)
         assert scan.strongest[0][i] == pytest.approx(single.strongest.mole, abs=1e-9)
         assert scan.strongest[1][i] == pytest.approx(single.strongest.dG_meV_per_atom, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "temperature"),
+    [("ncm811", "latp", 973.15), ("LiNi0.5Co0.2Mn0.3O2", "LiAl5O8", 1100.0)],
+)
+def test_fixed_compositions_come_close_to_the_refined_line(
+    first: str, second: str, temperature: float
+) -> None:
+    solutions = standard_solutions(LIBRARY)
+    conditions = {"library": LIBRARY, "pressures_bar": {"O2": 0.21}, "solutions": solutions}
+    refined = interface_reaction(first, second, temperature_K=temperature, **conditions)
+    scan = scan_line(first, second, temperatures_K=temperature, **conditions)
+    moles = np.linspace(0.0, 1.0, 101)
+    exact = np.array([refined.at(float(x)).dG_meV_per_atom for x in moles])
+    above = scan.change(moles)[0] / scan.lines.atoms(moles) / 96.48533212 - exact
+    assert above.min() > -0.011  # 1 J per mole of atoms
+    assert above.mean() < 0.1
+    assert above.max() < 0.25
+    assert scan.lines.costs.shape[1] < 800
+
+
+def test_an_excluded_phase_is_no_part_of_a_fixed_composition() -> None:
+    lines = make_lines(
+        "NiO",
+        "Co3O4",
+        library=LIBRARY,
+        temperatures_K=1100.0,
+        pressures_bar={"O2": 0.21},
+        exclude=["CoO"],
+        solutions=standard_solutions(LIBRARY),
+    )
+    names = lines.problem.library.names
+    assert any(name.startswith("spinel ") for name in names)
+    assert not any(name.startswith("rock salt ") and "Co" in name for name in names)
 
 
 MAP = reaction_map(
