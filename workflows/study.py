@@ -13,7 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from cosinter.workflows.quantities import Unit
 
 Name = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="letters, digits, . _ -")
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit",
+    ),
 ]
 Formula = Annotated[str, Field(min_length=1, max_length=120, description="chemical formula or phase name")]
 Celsius = Annotated[float, Unit("degC"), Field(ge=0.0, le=1200.0, description="°C, 0 to 1200")]

@@ -136,10 +136,28 @@ def _innermost(problems: Sequence[Any]) -> list[Any]:
 
 
 def _allowed(problem: Mapping[str, Any]) -> str:
+    if problem["type"] == "string_pattern_mismatch":
+        return f"must be {_described(problem['loc'])}"
     message = str(problem["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:] if not message[:2].isupper() else message
     bounds = _bounds(problem["loc"])
     return f"{message} (allowed: {bounds})" if bounds and message.startswith("input should be") else message
+
+
+def _described(location: Sequence[Any]) -> str:
+    """What the schema says of a text, or of the texts in a list."""
+    found = _field(location)
+    if found is None:
+        return "another text"
+    inner = next(filter(None, _descriptions(found.annotation)), None)
+    return inner or found.description or "another text"
+
+
+def _descriptions(annotation: Any) -> Iterator[str | None]:
+    if get_origin(annotation) is Annotated:
+        yield from (item.description for item in annotation.__metadata__ if isinstance(item, FieldInfo))
+    for inner in get_args(annotation):
+        yield from _descriptions(inner)
 
 
 def _bounds(location: Sequence[Any]) -> str:

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cosinter.data.exceptions import InputError
-from cosinter.workflows.cli import main
+from cosinter.workflows.cli import app, main
 from cosinter.workflows.commands.react_options import parse_atmosphere
+from cosinter.workflows.study_file import load_study
 
 ENTRY = "from cosinter.workflows.cli import main; main()"
 STUDIES = Path(__file__).parents[2] / "data" / "studies"
@@ -192,3 +194,37 @@ def test_a_terminal_without_degree_signs_is_enough() -> None:
     assert answer.returncode == 0, answer.stderr
     assert "kJ/mol" in answer.stdout
     assert answer.stdout.isascii()
+
+
+HELP: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("react",): (
+        "FIRST", "SECOND", "25 to 1200", "O2, CO2, H2O, CO, H2", "at most 20000", "mp:NAME",
+        "phases of fixed composition", "--plot map.png",
+    ),
+    ("plot", "line"): ("FIRST", "SECOND", "25 to 1200", "mp:NAME", "O2, CO2, H2O, CO, H2"),
+    ("plot", "map"): ("25 to 1200", "FROM:TO:STEP"),
+    ("plot", "ternary"): ("SYSTEM", "25 to 1200"),
+    ("plot", "potentials"): ("SOLID",),
+    ("phases", "show"): ("NAME", "spinel"),
+    ("data", "import"): ("FILE", "--replace"),
+    ("data", "verify"): ("--json",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", HELP, ids=" ".join)
+def test_help_tells_ranges_and_names(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"}).stdout
+    told = " ".join(shown.replace("│", " ").split())
+    assert [part for part in HELP[command] if part not in told] == []
+
+
+def test_a_name_in_a_study_is_explained_in_words(tmp_path: Path) -> None:
+    study = tmp_path / "s.yaml"
+    study.write_text('name: "two words!"\n', encoding="utf-8")
+    answer = cosinter("validate", study)
+    assert answer.returncode == 2
+    assert "line 1: name = 'two words!': must be 1 to 64 letters, digits, dots" in answer.stderr
+    assert "^" not in answer.stderr
+    study.write_text("name: a\natomistic: {relax: [ncm811, 'a b'], calculator: '1:2'}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"must be .*(letters, digits|'pmmcs')"):
+        load_study(study)

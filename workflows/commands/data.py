@@ -51,7 +51,8 @@ def fetch(
 @app.command("import")
 def import_file(
     file: Annotated[
-        Path, typer.Argument(help="JSON list of pymatgen ComputedEntry objects, may be gzipped.")
+        Path,
+        typer.Argument(metavar="FILE", help="JSON list of pymatgen ComputedEntry objects, may be gzipped."),
     ],
     name: Annotated[str, typer.Option(help="Name of the snapshot.", show_default=False)],
     corrections: Annotated[

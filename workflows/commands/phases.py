@@ -105,6 +105,7 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
+            metavar="NAME",
             help="Phase, alias, formula or solution, e.g. Li2TiO3, O2, spinel, 'rock salt'.",
             show_default=False,
         ),
@@ -292,7 +293,9 @@ def _standing(phase: Phase) -> str:
 
 @app.command()
 def remove(
-    name: Annotated[str, typer.Argument(help="Name of a phase that you added.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of a phase that you added.", show_default=False)
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Take back a phase that you added; phases of the package stay.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cosinter.data.exceptions import InputError
-from cosinter.workflows.commands.react_options import plain
+from cosinter.workflows.commands.react_options import ATMOSPHERE_HELP, ENERGIES_HELP, TEMPERATURE_HELP, plain
 
 if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.library import PhaseLibrary
@@ -49,22 +49,24 @@ class MixingBasis(StrEnum):
     volume = "volume"
 
 
-Temperature = Annotated[float, typer.Option(help="°C.")]
-Atmosphere = Annotated[
-    str, typer.Option(help="Partial pressures in bar of the open gases, e.g. O2=0.21,CO2=4e-4; or closed.")
-]
+Temperature = Annotated[float, typer.Option(help=f"{TEMPERATURE_HELP}.")]
+Atmosphere = Annotated[str, typer.Option(help=ATMOSPHERE_HELP)]
 Out = Annotated[
     list[Path] | None, typer.Option(help="File to write (repeat for several); NAME.png here if not given.")
 ]
-Energies = Annotated[
-    str, typer.Option(help="Sources of energies, best first: measured, user, chgnet, pmmcs, mp, assumed.")
+Energies = Annotated[str, typer.Option(help=ENERGIES_HELP)]
+Range = Annotated[str, typer.Option(help=f"{TEMPERATURE_HELP}, as FROM:TO:STEP.")]
+Exclude = Annotated[
+    str,
+    typer.Option(help="Phases (where solutions form, solutions too) that must not form, e.g. Li3PO4,spinel."),
 ]
-Exclude = Annotated[str, typer.Option(help="Phases that must not form, names with commas.")]
 ByPymatgen = Annotated[
     bool, typer.Option("--pymatgen", help="Let pymatgen's plotter draw it (closed systems only).")
 ]
-Solid = Annotated[str, typer.Argument(help="Formula, phase name or alias.", show_default=False)]
-Reactant = Annotated[str, typer.Argument(help="Formula, phase name or alias.", show_default=False)]
+_NAMED = "Formula, phase name or alias."
+Solid = Annotated[str, typer.Argument(metavar="SOLID", help=_NAMED, show_default=False)]
+First = Annotated[str, typer.Argument(metavar="FIRST", help=_NAMED, show_default=False)]
+Second = Annotated[str, typer.Argument(metavar="SECOND", help=_NAMED, show_default=False)]
 Solutions = Annotated[
     bool, typer.Option(help="Let solid solutions and the salt melt form (seconds per temperature).")
 ]
@@ -73,7 +75,9 @@ DEFAULT_SOURCES = "measured,chgnet,assumed"
 
 @app.command()
 def ternary(
-    system: Annotated[str, typer.Argument(help="Three components joined by '-'.", show_default=False)],
+    system: Annotated[
+        str, typer.Argument(metavar="SYSTEM", help="Three components joined by '-'.", show_default=False)
+    ],
     temperature: Temperature = 700.0,
     atmosphere: Atmosphere = "O2=0.21",
     basis: Annotated[SectionBasis, typer.Option(help="What the fractions count.")] = SectionBasis.mole,
@@ -91,7 +95,9 @@ def ternary(
 
 @app.command()
 def quaternary(
-    system: Annotated[str, typer.Argument(help="Four components joined by '-'.", show_default=False)],
+    system: Annotated[
+        str, typer.Argument(metavar="SYSTEM", help="Four components joined by '-'.", show_default=False)
+    ],
     temperature: Temperature = 700.0,
     atmosphere: Atmosphere = "O2=0.21",
     basis: Annotated[SectionBasis, typer.Option(help="What the fractions count.")] = SectionBasis.mole,
@@ -167,7 +173,7 @@ def potentials(
 def ellingham(
     cathode: Annotated[str, typer.Option(help="Layered oxide: alias or formula.")] = "ncm811",
     electrolyte: Annotated[str, typer.Option(help="Electrolyte that takes up Li2O.")] = "latp",
-    temperature: Annotated[str, typer.Option(help="°C as FROM:TO:STEP.")] = "300:1000:20",
+    temperature: Range = "300:1000:20",
     atmosphere: Atmosphere = "O2=0.21,CO2=4e-4,H2O=0.01",
     energies: Energies = DEFAULT_SOURCES,
     out: Out = None,
@@ -195,9 +201,9 @@ def ellingham(
 
 @app.command(name="map")
 def product_map(
-    first: Reactant,
-    second: Reactant,
-    temperature: Annotated[str, typer.Option(help="°C as FROM:TO:STEP.")] = "300:1000:25",
+    first: First,
+    second: Second,
+    temperature: Range = "300:1000:25",
     atmosphere: Atmosphere = "O2=0.21",
     ratio_basis: Annotated[MixingBasis, typer.Option(help="What the ratio counts.")] = MixingBasis.mass,
     minor: Annotated[
@@ -241,8 +247,8 @@ def product_map(
 
 @app.command()
 def line(
-    first: Reactant,
-    second: Reactant,
+    first: First,
+    second: Second,
     temperature: Temperature = 700.0,
     atmosphere: Atmosphere = "O2=0.21",
     ratio_basis: Annotated[MixingBasis, typer.Option(help="What the ratio counts.")] = MixingBasis.mass,

@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cosinter.data.exceptions import InputError
+from cosinter.workflows.commands.react_options import (
+    ATMOSPHERE_HELP,
+    ENERGIES_HELP,
+    MOST_SAMPLES,
+    TEMPERATURE_HELP,
+)
 
 if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.library import PhaseLibrary
     from cosinter.workflows.reactions import ReactionRequest, Tell
 
-MOST_SAMPLES = 20_000
+REACTANT_HELP = "Formula, phase name or alias, e.g. LiCoO2, TiO2_anatase, ncm811."
 
 
 class RatioBasis(StrEnum):
@@ -29,34 +35,43 @@ class RatioBasis(StrEnum):
 
 
 def react(
-    first: Annotated[str, typer.Argument(help="Formula or phase name.", show_default=False)],
-    second: Annotated[str, typer.Argument(help="Formula or phase name.", show_default=False)],
+    first: Annotated[str, typer.Argument(metavar="FIRST", help=REACTANT_HELP, show_default=False)],
+    second: Annotated[str, typer.Argument(metavar="SECOND", help=REACTANT_HELP, show_default=False)],
     temperature: Annotated[
-        str, typer.Option(help="°C: one, a list 500,600 or a range FROM:TO:STEP.")
+        str, typer.Option(help=f"{TEMPERATURE_HELP}: one, a list 500,600 or a range FROM:TO:STEP.")
     ] = "700",
-    atmosphere: Annotated[
-        str, typer.Option(help="Partial pressures in bar of the open gases, or closed.")
-    ] = "O2=0.21",
+    atmosphere: Annotated[str, typer.Option(help=ATMOSPHERE_HELP)] = "O2=0.21",
     at: Annotated[
-        float | None, typer.Option(help="Also show the one ratio with this share of FIRST.")
+        float | None, typer.Option(help="Also show the one ratio with this share of FIRST, 0 to 1.")
     ] = None,
     ratio_basis: Annotated[RatioBasis, typer.Option(help="What --at counts.")] = RatioBasis.mole,
     uncertainty: Annotated[
-        int, typer.Option(metavar="N", help="Samples of the phases' errors: probabilities and intervals.")
+        int,
+        typer.Option(
+            metavar="N",
+            help=f"Samples of the phases' errors, at most {MOST_SAMPLES}: probabilities and intervals.",
+        ),
     ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
-    energies: Annotated[
-        str, typer.Option(help="Sources of energies, best first: measured, user, chgnet, pmmcs, mp, assumed.")
-    ] = "measured,chgnet,assumed",
+    energies: Annotated[str, typer.Option(help=ENERGIES_HELP)] = "measured,chgnet,assumed",
     solutions: Annotated[
         bool, typer.Option("--solutions/--no-solutions", help="Let solid solutions and the salt melt form.")
     ] = True,
-    exclude: Annotated[str, typer.Option(help="Phases or solutions that must not form, with commas.")] = "",
+    exclude: Annotated[
+        str, typer.Option(help="Phases or solutions that must not form, e.g. Li3PO4,spinel.")
+    ] = "",
     onset: Annotated[
         float | None,
-        typer.Option(metavar="MEV", help="Find the temperature where |dG| passes this many meV/atom."),
+        typer.Option(
+            metavar="MEV", help="Find the temperature where |dG| passes this many meV/atom (above 0)."
+        ),
     ] = None,
-    titrate: Annotated[bool, typer.Option("--titrate", help="Also titrate both solids with Li2O.")] = False,
+    titrate: Annotated[
+        bool,
+        typer.Option(
+            "--titrate", help="Also titrate both solids with Li2O, among phases of fixed composition."
+        ),
+    ] = False,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -69,7 +84,17 @@ def react(
 
     dG is per mole of the mixture x FIRST + (1-x) SECOND of formula units, and per atom of that mixture.
 
-    Example: cosinter react LiCoO2 latp --temperature 500:900:50 --atmosphere O2=0.21,CO2=4e-4 --uncertainty 1000
+    Examples:
+
+    cosinter react LiCoO2 latp
+
+    cosinter react ncm811 latp --at 0.5 --ratio-basis mass --titrate
+
+    cosinter react Li2CO3 TiO2 --atmosphere O2=0.21,CO2=4e-4 --onset 20
+
+    cosinter react LiCoO2 latp --temperature 500:900:50 --uncertainty 1000 --plot map.png
+
+    cosinter react ncm811 LiOH --energies measured,mp:NAME,chgnet,assumed --exclude spinel --json
     """
     from cosinter.workflows.commands.react_options import parse_atmosphere, parse_temperatures, split_list
     from cosinter.workflows.reactions import ReactionRequest, reaction_content

@@ -22,6 +22,16 @@ _RELEASED = (("C", "CO2", "4e-4", {"CO2", "CO"}), ("H", "H2O", "0.01", {"H2O", "
 #: ``--atmosphere`` of a sealed system.
 CLOSED = "closed"
 
+#: What ``--atmosphere`` and ``--energies`` take, for the help of every command.
+ATMOSPHERE_HELP = (
+    f"Partial pressures in bar of the open gases ({', '.join(OPEN_GASES)}; above 0, at most "
+    f"{LARGEST_PRESSURE_BAR:g}), e.g. O2=0.21,CO2=4e-4; or {CLOSED}. N2 and Ar take no part."
+)
+ENERGIES_HELP = "Sources of energies, best first: measured, user, chgnet, pmmcs, assumed, mp (or mp:NAME of several snapshots)."
+TEMPERATURE_HELP = f"°C, {COLDEST_C:g} to {HOTTEST_C:g}"
+#: Samples of the errors at most.
+MOST_SAMPLES = 20_000
+
 
 def plain(text: str) -> str:
     """Write a formula with plain digits.

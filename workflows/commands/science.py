@@ -26,7 +26,10 @@ class StructureFormat(StrEnum):
 
 def structure(
     name: Annotated[
-        str, typer.Argument(help="Name of a crystal, e.g. ncm811, latp, li2tio3.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="NAME", help="Name of a crystal, e.g. ncm811, latp, li2tio3.", show_default=False
+        ),
     ],
     file_format: Annotated[
         StructureFormat, typer.Option("--format", help="File format; json keeps oxidation states.")
