@@ -69,6 +69,8 @@ def print_reaction(console: Any, content: Mapping[str, Any]) -> None:
             _print_titration(console, curve, f"{line['temperature_C']:g} °C")
     if "onset" in content:
         console.print(_onset_sentence(content["onset"]), markup=False, highlight=False)
+        for warning in content["onset"]["warnings"]:
+            _note(console, f"onset: {warning}")
     for warning in content["warnings"]:
         _note(console, warning)
 
