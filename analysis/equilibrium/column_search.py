@@ -17,7 +17,7 @@ from cosinter.analysis.equilibrium.tableau import BoolArray
 from cosinter.analysis.thermochemistry.formulas import parse_formula
 from cosinter.analysis.thermochemistry.functions import FloatArray
 from cosinter.analysis.thermochemistry.library import Phase
-from cosinter.analysis.thermochemistry.solution_models import NEGLIGIBLE, Solution
+from cosinter.analysis.thermochemistry.solution_models import NEGLIGIBLE, Solution, SolutionSample
 from cosinter.analysis.thermochemistry.solution_search import find_lowest
 from cosinter.data.exceptions import ConvergenceError
 
@@ -183,7 +183,7 @@ class Search:
         chosen, stable = [np.arange(problem.counts.shape[1])], {}
         for samples in self.sets:
             used = np.flatnonzero(np.any(amounts[:, samples.columns] > 0.0, axis=0))
-            phases += samples.solution.phases(samples.x[used])
+            phases += _named_apart(samples.solution.phases(samples.x[used]))
             chosen.append(samples.columns[used])
             wide = np.zeros((len(used), len(samples.whole.members)))
             wide[:, samples.kept] = samples.x[used]
@@ -197,6 +197,17 @@ class Search:
             is_open=self.free[columns],
         )
         return extended, amounts[:, columns], stable
+
+
+def _named_apart(phases: list[SolutionSample]) -> list[SolutionSample]:
+    """Number the samples that reach one composition in different ways."""
+    seen: dict[str, int] = {}
+    found = []
+    for phase in phases:
+        seen[phase.name] = seen.get(phase.name, 0) + 1
+        repeated = seen[phase.name] > 1
+        found.append(replace(phase, name=f"{phase.name} ({seen[phase.name]})") if repeated else phase)
+    return found
 
 
 def atom_weights(problem: LinearProblem) -> FloatArray:

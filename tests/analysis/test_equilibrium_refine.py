@@ -10,6 +10,7 @@ import pytest
 from scipy.constants import R
 from scipy.optimize import brentq
 
+from cosinter.analysis.equilibrium.column_search import Search
 from cosinter.analysis.equilibrium.interface import (
     InterfaceReaction,
     interface_reaction,
@@ -385,6 +386,20 @@ def test_an_answer_that_is_not_refined_is_told_and_its_bound_holds(monkeypatch: 
         metal = x + 3.0 * (1.0 - x)  # the bound counts atoms that no open gas holds
         below = poor.at(float(x)).dG_J_per_mol - good.at(float(x)).dG_J_per_mol
         assert -TOLERANCE_J * metal <= below <= poor.bound_J_per_mol * metal + 1e-6
+
+
+def test_one_composition_reached_in_two_ways_gives_two_columns() -> None:
+    """Every column of a refined program has its own phase, also where two samples have one formula."""
+    (spinel,) = chosen("spinel")
+    by_formula: dict[str, list[np.ndarray]] = {}
+    for x in spinel.sample(400):
+        by_formula.setdefault(spinel.label(x), []).append(x)
+    ways = next(found for found in by_formula.values() if len(found) > 1)
+    problem = make_problem(LIBRARY, spinel.elements, temperature_K=1000.0, pressures_bar={})
+    search = Search(problem, [spinel], {"spinel": np.asarray(ways)})
+    extended, amounts, _ = search.extended(np.ones((1, len(search.costs))))
+    assert len(extended.library.phases) == extended.counts.shape[1] == amounts.shape[1]
+    assert len(set(extended.library.names)) == len(extended.library.names)
 
 
 def test_potentials_are_unique_where_a_solution_fixes_them() -> None:

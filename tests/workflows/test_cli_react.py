@@ -96,6 +96,16 @@ def test_everything_at_once_fits_80_columns(react: Callable[..., Answer]) -> Non
     assert "nan" not in answer.stdout.lower()
 
 
+def test_an_onset_beyond_the_data_of_a_reactant_says_so(react: Callable[..., Answer]) -> None:
+    closed = ("NiCO3", "MnO", "--temperature", "300", "--atmosphere", "closed", "--onset")
+    inside, outside = (react(*closed, threshold).stdout for threshold in ("60", "75"))
+    assert "passes 60 meV/atom at" in inside
+    assert "outside its data" not in inside
+    told = " ".join(outside.partition("note: onset:")[2].split())
+    assert told.startswith("NiCO3 is used at")
+    assert "outside its data (298.15 to 700 K)" in told
+
+
 def test_a_long_line_with_solutions_is_shown_where_products_change(react: Callable[..., Answer]) -> None:
     answer = react("LiCoO2", "latp", solutions=True)
     assert answer.code == 0, answer.stderr

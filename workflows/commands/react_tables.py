@@ -69,7 +69,7 @@ def print_reaction(console: Any, content: Mapping[str, Any]) -> None:
             _print_titration(console, curve, f"{line['temperature_C']:g} °C")
     if "onset" in content:
         console.print(_onset_sentence(content["onset"]), markup=False, highlight=False)
-        for warning in content["onset"]["warnings"]:
+        for warning in _onset_warnings(content["onset"]):
             _note(console, f"onset: {warning}")
     for warning in content["warnings"]:
         _note(console, warning)
@@ -283,6 +283,12 @@ def _onset_sentence(onset: Mapping[str, Any]) -> str:
     if "sampled" in onset:
         text += _sampled_onset(onset["sampled"])
     return text
+
+
+def _onset_warnings(onset: Mapping[str, Any]) -> list[str]:
+    """Warnings of the temperatures found; where there is none, of the whole search."""
+    told = [warning for crossing in onset["crossings"] for warning in crossing["warnings"]]
+    return list(dict.fromkeys(told if onset["crossings"] else onset["warnings"]))
 
 
 def _sampled_onset(sampled: Mapping[str, Any]) -> str:
