@@ -21,7 +21,7 @@ _DONE, _BROKEN, _MISTAKE, _INTERRUPTED = 0, 1, 2, 130
 _KINDS = {"integer": "a whole number", "number": "a number", "float": "a number"} | dict.fromkeys(
     ("greater", "less", "range"), ""
 )
-_QUOTED = re.compile(r"(?:Value error, )?'(.*?)' ")
+_GIVEN = re.compile(r"(?:Value error, )?'?(.*?)'? is not ")
 
 
 def leave_well(command: Callable[[], Any]) -> int:
@@ -106,10 +106,10 @@ def _usage_sentence(error: Any) -> str:
 def _value(error: Any) -> str:
     """What was given, where the complaint knows it."""
     problems = error.__cause__.errors() if hasattr(error.__cause__, "errors") else []
-    quoted = _QUOTED.match(error.message)
+    given = _GIVEN.match(error.message)
     if problems:
         return f" {problems[0]['input']}"
-    return f" {quoted[1]}" if quoted else ""
+    return f" {given[1]}" if given else ""
 
 
 def _allowed(message: str, option: Any) -> str:
