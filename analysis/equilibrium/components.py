@@ -10,6 +10,7 @@ import numpy as np
 from cosinter.analysis.thermochemistry.formulas import molar_mass, parse_formula, proportionality
 from cosinter.analysis.thermochemistry.functions import FloatArray
 from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary
+from cosinter.analysis.thermochemistry.missing_members import check_members
 from cosinter.data.exceptions import CompositionError, InputError, UnknownNameError
 
 #: Residual (atoms) below which a composition counts as made of others.
@@ -54,7 +55,8 @@ def find_component(
         found = library.candidates(name)
     except UnknownNameError:
         if name.strip().lower() in library.aliases:
-            raise  # it is a substance, and what its model is made of is missing
+            check_members(name, library)
+            raise
         return Component(name, name, known_composition(name, library)), ()
     stable = min(found, key=lambda phase: float(phase.gibbs(temperature_K)))
     return Component(name, stable.formula, stable.composition), tuple(

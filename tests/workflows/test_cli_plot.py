@@ -1,6 +1,7 @@
 """``cosinter plot``: files that were asked for, help that teaches, mistakes in one sentence."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -114,7 +115,17 @@ def test_names_of_pictures_tell_what_and_at_which_temperature(tmp_path, monkeypa
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_an_alias_whose_end_members_are_missing_is_not_called_unreadable() -> None:
-    result = call("ternary", "ncm811-latp-LiOH", "--energies", "measured")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ternary", "ncm811-latp-LiOH"),
+        ("line", "ncm811", "TiO2"),
+        ("line", "LiNi0.5Mn0.5O2", "TiO2"),
+        ("potentials", "ncm811"),
+        ("ellingham",),
+    ],
+)
+def test_a_solution_without_an_end_member_names_the_source_to_add(arguments) -> None:
+    result = call(*arguments, "--energies", "measured")
     assert isinstance(result.exception, InputError)
-    assert "cannot be read" not in str(result.exception)
+    assert re.search(r"is made of .*Li2MnO3.*lack; add the source chgnet$", str(result.exception))

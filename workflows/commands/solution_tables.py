@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cosinter.data.tables import load_table
-
 if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.solution_models import Member, Solution
 
 
 def describe_solution(solution: Solution) -> dict[str, Any]:
     """End members, sites, mixing terms, uncertainty and source of a solution, as plain data."""
-    record = _record(solution.name)
+    from cosinter.analysis.thermochemistry.missing_members import solution_record
+
+    record = solution_record(solution.name)
     return {
         "name": solution.name,
         "solution": True,
@@ -37,12 +37,6 @@ def describe_solution(solution: Solution) -> dict[str, Any]:
         "uncertainty_kJ_per_mol": solution.uncertainty_J * 1e-3,
         "source": solution.source,
     }
-
-
-def _record(title: str) -> Mapping[str, Any]:
-    records = (row for row in load_table("solutions").values() if isinstance(row, Mapping) and "title" in row)
-    found: Mapping[str, Any] = next(row for row in records if row["title"] == title)
-    return found
 
 
 def _describe_member(member: Member, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,18 +76,22 @@ def chosen_library(energies: Sequence[str] | None = None) -> PhaseLibrary:
 
 
 def check_substance(text: str, library: PhaseLibrary) -> str:
-    """Return a formula or name with plain digits; refuse elements of which the library has no phase.
+    """Return a formula or name with plain digits; refuse what the library cannot make for want of phases.
 
     Raises
     ------
-    CompositionError
-        An element is in no phase of the library.
+    InputError
+        An element is in no phase of the library, or a solution lacks an end member.
     """
     from cosinter.analysis.equilibrium.components import known_composition
     from cosinter.analysis.thermochemistry.formulas import parse_formula
+    from cosinter.analysis.thermochemistry.missing_members import check_members
 
     name = plain(text)
-    if name in library or name.lower() in library.aliases:
+    if name in library:
+        return name
+    check_members(name, library)
+    if name.lower() in library.aliases:
         return name
     try:
         parse_formula(name)
