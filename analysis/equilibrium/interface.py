@@ -24,7 +24,7 @@ from cosinter.analysis.equilibrium.line import MixingLine, make_line
 from cosinter.analysis.equilibrium.lp import KINK_TOLERANCE, LinearProblem, describe
 from cosinter.analysis.thermochemistry.formulas import molar_mass
 from cosinter.analysis.thermochemistry.functions import FloatArray
-from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, reaction_uncertainty
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, range_warning, reaction_uncertainty
 from cosinter.analysis.thermochemistry.solution_models import Solution
 from cosinter.data.exceptions import InputError, UnknownNameError
 
@@ -344,12 +344,6 @@ def _doubts(refined: Refinement | None) -> tuple[str, ...]:
 
 
 def _warnings(line: MixingLine, present: FloatArray) -> tuple[str, ...]:
-    temperature = line.problem.temperature_K
-    listed = list(line.problem.warnings(present > 1e-9))
-    for phase in (line.first, line.second):
-        if not phase.covers(temperature) and not any(w.startswith(f"{phase.name} ") for w in listed):
-            low, high = phase.range_K
-            listed.append(
-                f"{phase.name} is used at {temperature:g} K, outside its data ({low:g} to {high:g} K)"
-            )
-    return tuple(listed)
+    reactants = (range_warning(phase, line.problem.temperature_K) for phase in (line.first, line.second))
+    listed = [*line.problem.warnings(present > 1e-9), *(text for text in reactants if text is not None)]
+    return tuple(dict.fromkeys(listed))
