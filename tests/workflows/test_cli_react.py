@@ -62,6 +62,8 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "same twice": (("LiCoO2", "lco"), "the same composition"),
     "same in other amounts": (("Li2TiO3", "Li4Ti2O6"), "the same composition"),
     "solution without solutions": (("LiCoO2", "latp", "--exclude", "spinel"), "solid solution"),
+    "solution as reactant": (("LiCoO2", "rock salt"), "'rock salt' is a solution; write the formula of one"),
+    "no name": ((" ", "latp"), "unknown phase"),
     "excluded unknown": (("LiCoO2", "latp", "--exclude", "Li4PO5"), "Li4PO5"),
     "form of a picture": (("LiCoO2", "latp", "--plot", "x.txt"), ".png"),
     "folder of a picture": (("LiCoO2", "latp", "--plot", "no/x.png"), "no such folder"),

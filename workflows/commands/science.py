@@ -42,8 +42,9 @@ def structure(
     Example: cosinter structure ncm811 --format cif --out ncm811.cif
     """
     from cosinter.structures.named import build, write
+    from cosinter.workflows.commands.react_options import plain
 
-    text = write(build(name, seed=seed), file_format.value)
+    text = write(build(plain(name), seed=seed), file_format.value)
     if out is None:
         typer.echo(text)
         return

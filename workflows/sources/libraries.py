@@ -81,7 +81,8 @@ def check_substance(text: str, library: PhaseLibrary) -> str:
     Raises
     ------
     InputError
-        An element is in no phase of the library, or a solution lacks an end member.
+        An element is in no phase of the library, a solution lacks an end member, or the name is that of a whole
+        solution.
     """
     from cosinter.analysis.equilibrium.components import known_composition
     from cosinter.analysis.thermochemistry.formulas import parse_formula
@@ -93,6 +94,12 @@ def check_substance(text: str, library: PhaseLibrary) -> str:
     check_members(name, library)
     if name.lower() in library.aliases:
         return name
+    solution = find_solution(name, library)
+    if solution is not None:
+        example = " or ".join(member.name for member in solution.members[:2])
+        raise InputError(
+            f"'{name}' is a solution; write the formula of one composition, for example {example}"
+        )
     try:
         parse_formula(name)
     except CompositionError:  # a name, which the library knows or refuses
