@@ -80,12 +80,10 @@ class _Setting:
 
 
 def _setting(request: ReactionRequest, library: PhaseLibrary, tell: Tell) -> _Setting:
-    from cosinter.analysis.thermochemistry.solution_tables import standard_solutions
+    from cosinter.workflows.sources.libraries import split_exclusions
 
-    every = standard_solutions(library) if request.solutions else ()
-    kept = tuple(solution for solution in every if solution.name not in request.exclude)
-    names = {solution.name for solution in every}
-    return _Setting(request, library, kept, tuple(n for n in request.exclude if n not in names), tell)
+    kept, exclude = split_exclusions(library, request.exclude, solutions=request.solutions)
+    return _Setting(request, library, kept, exclude, tell)
 
 
 def reaction_content(

@@ -42,7 +42,8 @@ def standard_solution(key: str, library: PhaseLibrary) -> Solution:
     table = load_table("solutions")
     solution = _build(key, library) if key in table and key not in _NOT_MODELS else None
     if solution is None:
-        raise UnknownNameError("solution", key, [name for name in table if name not in _NOT_MODELS])
+        known = [name for name in table if name not in _NOT_MODELS and _build(name, library) is not None]
+        raise UnknownNameError("solution of this library", key, known)
     return solution
 
 

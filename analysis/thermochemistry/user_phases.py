@@ -148,6 +148,8 @@ def _validated(content: Mapping[str, Any], origin: str) -> PhaseRecord:
     if problem["type"] == "missing":
         raise InputError(f"{origin}: key '{key}' is missing")
     message = str(problem["msg"])
+    if problem["type"] == "string_pattern_mismatch":
+        message = "use letters, digits and ( ) [ ] . _ + -, at most 60, the first of them a letter or a digit"
     value = repr(problem["input"])
     raise InputError(f"{origin}: {key} = {value[:60]}: {message[:1].lower()}{message[1:]}")
 
