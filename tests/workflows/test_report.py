@@ -31,6 +31,7 @@ from cosinter.workflows.report.text import (
     flattened,
     format_number,
     formula_markup,
+    interval_text,
     linked_citation,
     parameter_anchor,
     weight_percent,
@@ -300,6 +301,11 @@ def test_long_smooth_lines_are_thinned_for_the_screen_and_keep_their_ends() -> N
 )
 def test_numbers_are_written_for_people(value: float | None, digits: int, text: str) -> None:
     assert format_number(value, digits) == text
+
+
+def test_round_off_at_the_end_of_an_interval_is_zero() -> None:
+    assert interval_text(Number(value=1.0, low=5.9e-17, high=1.0)) == "0 – 1.00"
+    assert interval_text(Number(value=1.0, low=1e-6, high=1.0)) == "1.00×10⁻⁶ – 1.00"
 
 
 def test_only_formulas_get_small_numbers() -> None:

@@ -24,6 +24,9 @@ _ELEMENTS = (
 _FORMULA = re.compile(rf"(?<![A-Za-z0-9(])(?:(?:{_ELEMENTS}|\(|\)|\d+(?:\.\d+)?)+)(?![A-Za-z0-9])")
 _AMOUNT = re.compile(r"(?<=[A-Za-z)])(\d+(?:\.\d+)?)")
 
+#: Share of the larger end of an interval below which the other end is round-off.
+NOTHING = 1e-9
+
 
 def format_number(value: float | None, digits: int = 3) -> str:
     """Write ``value`` with ``digits`` significant digits, e.g. 1234.5 -> '1230', 2.1e-15 -> '2.1×10⁻¹⁵'.
@@ -45,10 +48,12 @@ def format_number(value: float | None, digits: int = 3) -> str:
 
 
 def interval_text(number: Number) -> str:
-    """'low – high' of a number, empty if it has no interval."""
+    """'low – high' of a number, empty if it has no interval; what is nothing beside the other end is written 0."""
     if number.low is None or number.high is None:
         return ""
-    return f"{format_number(number.low, number.digits)} – {format_number(number.high, number.digits)}"
+    nothing = NOTHING * max(abs(number.low), abs(number.high))
+    ends = (0.0 if abs(end) < nothing else end for end in (number.low, number.high))
+    return " – ".join(format_number(end, number.digits) for end in ends)
 
 
 def signed_number(value: float | None, digits: int = 2) -> str:
