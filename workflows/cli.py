@@ -69,4 +69,4 @@ def main() -> None:
     """Run the command line and leave with the right exit code; a user never sees a traceback."""
     for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(threads, "1")
-    sys.exit(leave_well(lambda: app(standalone_mode=False)))
+    sys.exit(leave_well(lambda: app(prog_name="cosinter", standalone_mode=False)))
