@@ -27,6 +27,7 @@ from cosinter.analysis.thermochemistry.computed_errors import error_table, group
 from cosinter.analysis.thermochemistry.corrections import check_one_functional
 from cosinter.analysis.thermochemistry.entries import ComputedEntry, formation_energies
 from cosinter.analysis.thermochemistry.formulas import parse_formula
+from cosinter.analysis.thermochemistry.functions import FloatArray
 from cosinter.analysis.thermochemistry.library import (
     Phase,
     PhaseLibrary,
@@ -169,6 +170,16 @@ class _Maker:
         )
 
 
+def _with_energies(
+    entries: Sequence[ComputedEntry], library: PhaseLibrary
+) -> tuple[list[ComputedEntry], FloatArray]:
+    """Entries of one functional made of elements of ``library``, and their formation energies in eV/atom."""
+    check_one_functional(entries)
+    known = frozenset(library.elements)
+    relevant = [entry for entry in entries if set(entry.composition) <= known]
+    return relevant, formation_energies(relevant)
+
+
 def find_anchors(entries: Sequence[ComputedEntry], library: PhaseLibrary) -> dict[str, AnchoredEntry]:
     """Anchor the lowest compound of every formula, also those without a volume: {formula: result}.
 
@@ -179,13 +190,10 @@ def find_anchors(entries: Sequence[ComputedEntry], library: PhaseLibrary) -> dic
     InputError
         Functionals are mixed or an element has no entry.
     """
-    check_one_functional(entries)
-    known = frozenset(library.elements)
-    relevant = [entry for entry in entries if set(entry.composition) <= known]
-    energies = formation_energies(relevant).tolist()
+    relevant, energies = _with_energies(entries, library)
     lowest: dict[str, ComputedEntry] = {}
     for _, entry in sorted(
-        zip(energies, relevant, strict=True), key=lambda pair: (pair[0], pair[1].entry_id)
+        zip(energies.tolist(), relevant, strict=True), key=lambda pair: (pair[0], pair[1].entry_id)
     ):
         if len(entry.composition) > 1 and not set(entry.composition) <= MOLECULAR:
             lowest.setdefault(entry.formula, entry)
@@ -214,11 +222,9 @@ def computed_phases(
     InputError
         Functionals are mixed or an element has no entry.
     """
-    check_one_functional(entries)
+    relevant, energies = _with_energies(entries, library)
     known = frozenset(library.elements)
-    relevant = [entry for entry in entries if set(entry.composition) <= known]
     left_out = [(e.entry_id, _reason(e, known)) for e in entries if not set(e.composition) <= known]
-    energies = formation_energies(relevant)
     chosen, dropped = _select(relevant, energies.tolist(), known)
     if not chosen:
         return ComputedPhases((), (*left_out, *dropped))

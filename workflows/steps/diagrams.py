@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cosinter.workflows.execution import Task
+from cosinter.workflows.steps.thermodynamics import open_gases
 from cosinter.workflows.study import Furnace
 
 
@@ -20,6 +21,6 @@ def diagrams(task: Task) -> dict[str, Any]:
         inputs["compensator"],
         library=chosen_library(inputs["library"]["energies"]),
         hottest_C=max(temperature for _, temperature in Furnace.model_validate(inputs["furnace"]).knots()),
-        pressures_bar={gas: pressure for gas, pressure in inputs["atmosphere"].items() if pressure > 0.0},
+        pressures_bar=open_gases(inputs["atmosphere"]),
     )
     return {"scenes": [scene.model_dump(mode="json") for scene in scenes]}
