@@ -54,9 +54,15 @@ def parse_study(text: str, *, name: str = "study") -> Study:
     try:
         return Study.model_validate(data)
     except ValidationError as error:
-        problems = [_sentence(problem, node, name) for problem in _innermost(error.errors())]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise StudyError(problems[0] + more) from error
+        line = _line(node, _plain(_innermost(error.errors())[0]["loc"]))
+        raise StudyError(f"{name}, line {line}: {complaint(error)}") from error
+
+
+def complaint(error: ValidationError) -> str:
+    """The first problem of a study in one sentence: its key, value and what is allowed."""
+    problems = _innermost(error.errors())
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return _sentence(problems[0]) + more
 
 
 def _read(path: Path) -> str:
@@ -112,15 +118,19 @@ def _mappings(node: Any) -> Iterator[Any]:
             yield from _mappings(value)
 
 
-def _sentence(problem: Mapping[str, Any], node: Any, name: str) -> str:
-    location = tuple(part for part in problem["loc"] if not (isinstance(part, str) and "[" in part))
+def _sentence(problem: Mapping[str, Any]) -> str:
+    location = _plain(problem["loc"])
     key = ".".join(str(part) for part in location) or "study"
-    where = f"{name}, line {_line(node, location)}"
     if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown key '{key}'{_nearest(location)}"
+        return f"unknown key '{key}'{_nearest(location)}"
     if problem["type"] == "missing":
-        return f"{where}: key '{key}' is missing"
-    return f"{where}: {key} = {_shown(problem.get('input'))}: {_allowed(problem)}"
+        return f"key '{key}' is missing"
+    return f"{key} = {_shown(problem.get('input'))}: {_allowed(problem)}"
+
+
+def _plain(location: Sequence[Any]) -> tuple[Any, ...]:
+    """A location as the file writes it, without the names of validators."""
+    return tuple(part for part in location if not (isinstance(part, str) and "[" in part))
 
 
 def _innermost(problems: Sequence[Any]) -> list[Any]:
@@ -212,7 +222,7 @@ def _model_at(location: Sequence[Any]) -> type[BaseModel] | None:
     for part in location[:-1]:
         if isinstance(part, str) and model is not None:
             field = model.model_fields.get(part)
-            model = _model_in(field.annotation) if field is not None else None
+            model = section_in(field.annotation) if field is not None else None
     return model
 
 
@@ -231,12 +241,13 @@ def _nearest(location: Sequence[Any]) -> str:
     return f"; did you mean '{near[0]}'?" if near else f"; known here: {', '.join(known)}"
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field holds, alone, in a list or as a choice; None for numbers and words."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (Union, types.UnionType, tuple, Annotated):
         for inner in get_args(annotation):
-            found = _model_in(inner)
+            found = section_in(inner)
             if found is not None:
                 return found
     return None
