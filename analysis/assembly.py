@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.constants import N_A, R, angstrom, bar, gram, kilo, physical_constants
 
+from cosinter.analysis.coatings import coating_records
 from cosinter.analysis.equilibrium.ladder import salt_potential
 from cosinter.analysis.equilibrium.titration import TitrationCurve
 from cosinter.analysis.parameters import AnyRecord, Arrhenius, ParameterSet, Scalar, Table
@@ -61,6 +62,7 @@ def assemble(
 
     records: dict[str, AnyRecord] = {}
     records.update(transport_records())
+    records.update(coating_records())
     records.update(_cathode_records(cathode))
     records.update(_gas_and_salt_records(cathode))
     electrolyte, labels = _electrolyte_records(titration)
@@ -203,13 +205,14 @@ def _cathode_uncertainties(cathode: CathodeModel) -> dict[str, float]:
 def _gas_and_salt_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
     library, axes = cathode.library, {"temperature_K": TEMPERATURES_K}
     melts = load_table("thermochemistry")["melts"]
-    oxygen, oxide = library.gas("O2"), library.phase("Li2O")
+    oxide = library.phase("Li2O")
+    gases = {"oxygen": "O2", "water": "H2O", "lithium_hydroxide": "LiOH"}
     dioxide = bar * np.exp(
         salt_potential(library, "Li2CO3", TEMPERATURES_K, pressure_bar=1.0) / (R * TEMPERATURES_K)
     )
     water = melts["water_over_lioh"]
     records: dict[str, AnyRecord] = {
-        "thermo.oxygen_gas.gibbs": _table(oxygen.gibbs(TEMPERATURES_K), "J/mol", _cited(oxygen.source), axes),
+        **{f"thermo.{name}_gas.gibbs": _gas_table(library.gas(formula)) for name, formula in gases.items()},
         "thermo.lithium_oxide.gibbs": _table(oxide.gibbs(TEMPERATURES_K), "J/mol", _cited(oxide.source), axes),
         "compensator.lithium_hydroxide.equilibrium_pressure": _table(
             bar * water_pressure(TEMPERATURES_K), "Pa", water["source"], axes, kind="measured",
@@ -231,6 +234,11 @@ def _gas_and_salt_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
             fusion["dH"] * kilo, "J/mol", source, uncertainty=fusion["uncertainty"] * kilo
         )
     return records
+
+
+def _gas_table(gas: Phase) -> Table:
+    axes = {"temperature_K": TEMPERATURES_K}
+    return _table(gas.gibbs(TEMPERATURES_K), "J/mol", _cited(gas.source), axes)
 
 
 def _carbonate_spread(cathode: CathodeModel) -> float:
