@@ -6,6 +6,8 @@ Three kinds of record, each with unit, uncertainty, source and kind:
 - :class:`Arrhenius`  k(T) = k_ref exp[-(E/R)(1/T - 1/T_ref)]
 - :class:`Table`      values on a grid of named axes
 
+and :class:`SharedError`, a source of error that moves several tables together.
+
 SI units everywhere (J/mol, m, s, K, Pa); the user's units are made at the edges.
 """
 
@@ -22,6 +24,7 @@ from scipy.constants import R
 from cosinter.data.exceptions import InputError, UnknownNameError
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
+TEMPERATURE_AXIS = "temperature_K"
 
 Kind = Literal["computed", "measured", "assumed", "fitted"]
 FloatArray = NDArray[np.float64]
@@ -106,8 +109,43 @@ class Table(Record):
             raise UnknownNameError("table axis", name, self.axes)
         return np.asarray(self.axes[name], dtype=np.float64)
 
+    @property
+    def shift_axis(self) -> int | None:
+        """Number of the first axis that is not temperature, along which errors may differ; None if there is none."""
+        return next((i for i, name in enumerate(self.axes) if name != TEMPERATURE_AXIS), None)
+
+    @property
+    def shift_points(self) -> int:
+        """Length of the axis along which errors may differ; 1 if there is none."""
+        return 1 if self.shift_axis is None else len(list(self.axes.values())[self.shift_axis])
+
+    def shifted(self, shift: FloatArray, *, logarithmic: bool = False) -> Table:
+        """Add ``shift``, one number or one per point of :attr:`shift_axis`; ``logarithmic`` adds it to ln of the values."""
+        spread = np.asarray(shift, dtype=np.float64)
+        if spread.size > 1 and self.shift_axis is not None:
+            shape = [1] * len(self.axes)
+            shape[self.shift_axis] = -1
+            spread = spread.reshape(shape)
+        values = self.array * np.exp(spread) if logarithmic else self.array + spread
+        return self.model_copy(update={"values": values.tolist()})
+
 
 AnyRecord = Annotated[Scalar | Arrhenius | Table, Field(discriminator="type")]
+
+
+class SharedError(BaseModel):
+    """One independent standard normal number z that moves several tables together.
+
+    ``shifts`` gives for every table it moves the shift of one standard deviation, to be multiplied by z: one number
+    for the whole table, or one for each point of its first axis that is not temperature. In the unit of the table;
+    the logarithmic tables of the continuum model (pressures, conductivities) are shifted in ln.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str = Field(min_length=1, description="what is uncertain, e.g. 'enthalpy of Li2O'")
+    source: str = Field(min_length=3, description="where the size of the error is from")
+    shifts: Mapping[str, tuple[float, ...]]
 
 
 class ParameterSet(BaseModel):
@@ -122,6 +160,28 @@ class ParameterSet(BaseModel):
     labels: Mapping[str, Any] = Field(
         default_factory=dict, description="names that are not numbers, e.g. the products of each step"
     )
+    shared_errors: tuple[SharedError, ...] = Field(
+        default=(), description="sources of error that move several tables together"
+    )
+
+    @model_validator(mode="after")
+    def _check_shared_errors(self) -> ParameterSet:
+        names = [error.name for error in self.shared_errors]
+        if len({*names, *self.parameters}) < len(names) + len(self.parameters):
+            raise ValueError("names of shared errors and parameters must all differ")
+        for error in self.shared_errors:
+            for name, shift in error.shifts.items():
+                record = self.parameters.get(name)
+                if not isinstance(record, Table):
+                    raise ValueError(
+                        f"shared error '{error.name}' moves {name}, which is no table of the set"
+                    )
+                if len(shift) not in (1, record.shift_points):
+                    raise ValueError(
+                        f"shared error '{error.name}' has {len(shift)} shifts of {name}, "
+                        f"allowed are 1 or {record.shift_points}"
+                    )
+        return self
 
     def __getitem__(self, name: str) -> Scalar | Arrhenius | Table:
         if name not in self.parameters:

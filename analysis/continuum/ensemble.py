@@ -1,29 +1,70 @@
-"""Spread of the outcome from the uncertainties of the parameters: Latin hypercube samples and intervals."""
+"""Samples of the uncertain parameters: independent standard normal numbers, and what they change.
+
+A source of error is a parameter (its name), the activation energy of an Arrhenius record (``<name>:energy``), or a
+:class:`~cosinter.analysis.parameters.SharedError` that moves several tables together. With z ~ N(0, 1) of each source
+
+    scalar       x + u z,  or  x 10^(u z) where u is the uncertainty of log10 x; kept inside the allowed range
+    Arrhenius    ln k(T_ref) + u ln(10) z,   E_a + u_E z_E  (not below 0)
+    table        values + u z + sum_s d_s z_s;  for pressures and conductivities the same in ln of the values
+
+with d_s the shift by one standard deviation of shared source s. The plateaus of the titration keep their order: where
+the errors would let one fall below the one before it, they are joined (:mod:`cosinter.analysis.continuum.staircase`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosinter.analysis.continuum.inputs import REQUIREMENTS
+from cosinter.analysis.continuum.inputs import REQUIREMENTS, TITRATED
+from cosinter.analysis.continuum.staircase import not_falling
 from cosinter.analysis.parameters import AnyRecord, Arrhenius, ParameterSet, Scalar, Table
-from cosinter.data.exceptions import ConvergenceError, InputError
+from cosinter.data.exceptions import ConvergenceError, InputError, UnknownNameError
 
 FloatArray = NDArray[np.float64]
+Method = Literal["latin", "sobol"]
 
 LOGARITHMIC_TABLES = (
     "interphase.conductivity",
     "compensator.lithium_hydroxide.equilibrium_pressure",
     "compensator.lithium_carbonate.equilibrium_pressure",
 )
-LARGEST_SAMPLE = 100_000
+PLATEAUS = "electrolyte.titration.potential"
+LARGEST_SAMPLE = 1_000_000
+LN10 = float(np.log(10.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Independent standard normal numbers ``z`` (n, d) of the sources of error ``names`` (d)."""
+
+    names: tuple[str, ...]
+    z: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Shifts:
+    """What every sample changes, for all n samples at once; parameters that do not move are left out.
+
+    Attributes
+    ----------
+    scalars : name -> values (n), inside the allowed range
+    rates : name -> (ln of the value at the reference temperature (n), activation energy in J/mol (n))
+    tables : name -> what to add to the table (to its ln for :data:`LOGARITHMIC_TABLES`), (n, 1) or (n, points of the
+        first axis that is not temperature)
+    """
+
+    scalars: Mapping[str, FloatArray]
+    rates: Mapping[str, tuple[FloatArray, FloatArray]]
+    tables: Mapping[str, FloatArray]
 
 
 def uncertain(parameters: ParameterSet) -> tuple[str, ...]:
-    """Names of the random numbers of a set: one per scalar and table, two per Arrhenius record (``name:energy``)."""
+    """Names of the sources of error of a set, in its order, shared sources last."""
     names = []
     for name, record in parameters.parameters.items():
         if isinstance(record, Arrhenius):
@@ -31,20 +72,20 @@ def uncertain(parameters: ParameterSet) -> tuple[str, ...]:
             names += [f"{name}:energy"] if record.activation_energy_uncertainty else []
         elif record.uncertainty or (isinstance(record, Scalar) and record.log10_uncertainty):
             names.append(name)
-    return tuple(names)
+    return (*names, *(error.name for error in parameters.shared_errors))
 
 
-def sample(parameters: ParameterSet, n: int, *, seed: int = 0) -> Iterator[ParameterSet]:
-    """Draw ``n`` parameter sets: Latin hypercube over independent normal errors.
+def draw(parameters: ParameterSet, n: int, *, method: Method = "latin", seed: int = 0) -> Draws:
+    """Draw ``n`` samples of all sources of error of a set.
 
-    A scalar with ``log10_uncertainty`` and the reference value of an Arrhenius record move in log10, everything
-    else by its standard deviation; a table moves as a whole, by one offset (one factor for conductivities and
-    pressures). Scalars stay inside the range the model allows.
+    Parameters
+    ----------
+    method : ``latin`` (Latin hypercube) or ``sobol`` (scrambled Sobol sequence, best with a power of 2)
 
     Raises
     ------
     InputError
-        ``n`` is not between 1 and 100000, or no parameter has an uncertainty.
+        ``n`` is not between 1 and 1000000, or nothing in the set is uncertain.
     """
     from scipy.stats import norm, qmc
 
@@ -55,38 +96,127 @@ def sample(parameters: ParameterSet, n: int, *, seed: int = 0) -> Iterator[Param
         raise InputError(
             "no parameter of the set has an uncertainty, so there is nothing to sample; add some"
         )
-    points = qmc.LatinHypercube(d=len(names), rng=np.random.default_rng(seed)).random(n)
-    for row in norm.ppf(np.clip(points, 1e-9, 1.0 - 1e-9)):
-        shift = dict(zip(names, map(float, row), strict=True))
-        moved = {name: _moved(name, record, shift) for name, record in parameters.parameters.items()}
-        yield parameters.model_copy(update={"parameters": moved})
-
-
-def _moved(name: str, record: AnyRecord, shift: Mapping[str, float]) -> AnyRecord:
-    z = shift.get(name, 0.0)
-    if isinstance(record, Arrhenius):
-        energy = record.activation_energy + record.activation_energy_uncertainty * shift.get(
-            f"{name}:energy", 0.0
-        )
-        value = record.reference_value * 10.0 ** (record.log10_uncertainty * z)
-        return record.model_copy(update={"reference_value": value, "activation_energy": max(energy, 0.0)})
-    if name not in shift:
-        return record
-    if isinstance(record, Table):
-        return _moved_table(name, record, z)
-    if record.log10_uncertainty:
-        value = record.value * 10.0 ** (record.log10_uncertainty * z)
+    rng = np.random.default_rng(seed)
+    if method == "latin":
+        points = qmc.LatinHypercube(d=len(names), rng=rng).random(n)
     else:
-        value = record.value + (record.uncertainty or 0.0) * z
-    if (need := REQUIREMENTS.get(name)) is not None:
-        value = float(np.clip(value, need.low, need.high))
-    return record.model_copy(update={"value": value})
+        points = qmc.Sobol(d=len(names), rng=rng).random_base2(max(n - 1, 0).bit_length())[:n]
+    return Draws(names, np.asarray(norm.ppf(np.clip(points, 1e-9, 1.0 - 1e-9)), dtype=np.float64))
 
 
-def _moved_table(name: str, record: Table, z: float) -> Table:
-    offset = (record.uncertainty or 0.0) * z
-    values = record.array * 10.0**offset if name in LOGARITHMIC_TABLES else record.array + offset
-    return record.model_copy(update={"values": values.tolist()})
+def moved(parameters: ParameterSet, draws: Draws, row: int) -> ParameterSet:
+    """The full parameter set of one sample.
+
+    Raises
+    ------
+    UnknownNameError
+        ``draws`` names a source of error that the set does not have.
+    """
+    found = shifts(parameters, Draws(draws.names, draws.z[row : row + 1]))
+    records: dict[str, AnyRecord] = dict(parameters.parameters)
+    for name, value in found.scalars.items():
+        records[name] = records[name].model_copy(update={"value": float(value[0])})
+    for name, (logarithm, energy) in found.rates.items():
+        update = {"reference_value": float(np.exp(logarithm[0])), "activation_energy": float(energy[0])}
+        records[name] = records[name].model_copy(update=update)
+    for name, shift in found.tables.items():
+        records[name] = parameters.table(name).shifted(shift[0], logarithmic=name in LOGARITHMIC_TABLES)
+    return parameters.model_copy(update={"parameters": records})
+
+
+def shifts(parameters: ParameterSet, draws: Draws) -> Shifts:
+    """What all samples change, as arrays over the samples.
+
+    Raises
+    ------
+    UnknownNameError
+        ``draws`` names a source of error that the set does not have.
+    InputError
+        A shared error moves a free energy of the cathode by a shift that is not affine in the lithium content.
+    """
+    known = uncertain(parameters)
+    for name in draws.names:
+        if name not in known:
+            raise UnknownNameError("source of error", name, known)
+    z = {name: draws.z[:, column] for column, name in enumerate(draws.names)}
+    scalars, rates = {}, {}
+    for name, record in parameters.parameters.items():
+        if isinstance(record, Scalar) and name in z:
+            scalars[name] = _moved_scalar(name, record, z[name])
+        elif isinstance(record, Arrhenius) and (name in z or f"{name}:energy" in z):
+            rates[name] = _moved_rate(record, z.get(name, 0.0 * draws.z[:, 0]), z.get(f"{name}:energy"))
+    return Shifts(scalars, rates, _moved_tables(parameters, z))
+
+
+def _moved_scalar(name: str, record: Scalar, z: FloatArray) -> FloatArray:
+    if record.log10_uncertainty:
+        values = record.value * 10.0 ** (record.log10_uncertainty * z)
+    else:
+        values = record.value + (record.uncertainty or 0.0) * z
+    need = REQUIREMENTS.get(name)
+    return values if need is None else np.asarray(np.clip(values, need.low, need.high), dtype=np.float64)
+
+
+def _moved_rate(record: Arrhenius, z: FloatArray, energy: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    logarithm = np.log(record.reference_value) + record.log10_uncertainty * LN10 * z
+    shift = 0.0 * z if energy is None else record.activation_energy_uncertainty * energy
+    return logarithm, np.maximum(record.activation_energy + shift, 0.0)
+
+
+def _moved_tables(parameters: ParameterSet, z: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    tables: dict[str, FloatArray] = {}
+
+    def add(name: str, amount: Sequence[float], size: FloatArray) -> None:
+        shift = np.outer(size, amount)
+        tables[name] = tables[name] + shift if name in tables else shift
+
+    for name, record in parameters.parameters.items():
+        if isinstance(record, Table) and name in z:
+            unit = LN10 if name in LOGARITHMIC_TABLES else 1.0
+            add(name, [unit * (record.uncertainty or 0.0)], z[name])
+    for error in parameters.shared_errors:
+        if error.name in z:
+            for name, amount in error.shifts.items():
+                _check_affine(error.name, name, amount)
+                add(name, amount, z[error.name])
+    if PLATEAUS in tables:
+        tables[PLATEAUS] = _joined(parameters.table(PLATEAUS), tables[PLATEAUS])
+    return tables
+
+
+def _check_affine(error: str, name: str, amount: Sequence[float]) -> None:
+    if not name.endswith(".excess_gibbs") or len(amount) < 3:
+        return
+    straight = np.linspace(amount[0], amount[-1], len(amount))
+    if np.max(np.abs(straight - amount)) > 1e-6 * (1.0 + np.max(np.abs(amount))):
+        raise InputError(
+            f"shared error '{error}' moves {name} by a shift that is not affine in the lithium content; replace it"
+        )
+
+
+def _joined(record: Table, shift: FloatArray) -> FloatArray:
+    """Shifts (n, vertices) of the plateaus that let none fall below the one before it, at any temperature."""
+    if shift.shape[1] == 1:
+        return shift
+    along_vertices = np.moveaxis(record.array, record.shift_axis or 0, 0).reshape(shift.shape[1], -1)
+    rise = np.maximum(np.diff(along_vertices, axis=0).min(axis=1), 0.0)
+    lowest = np.concatenate([[0.0], np.cumsum(rise)])
+    widths = np.diff(record.axis(TITRATED))
+    # the last vertex is the end of the titration: it follows the last plateau
+    weights = np.append(widths, 1e-9 * widths[-1])
+    return np.asarray(not_falling(lowest + shift, weights) - lowest, dtype=np.float64)
+
+
+def sample(parameters: ParameterSet, n: int, *, seed: int = 0) -> Iterator[ParameterSet]:
+    """Draw ``n`` full parameter sets, one after another.
+
+    Raises
+    ------
+    InputError
+        See :func:`draw`.
+    """
+    draws = draw(parameters, n, seed=seed)
+    return (moved(parameters, draws, row) for row in range(n))
 
 
 @dataclass(frozen=True)
@@ -100,7 +230,7 @@ class Interval:
     failed: int
 
 
-def interval(outcomes: Sequence[float], *, failed: int = 0) -> Interval:
+def interval(outcomes: Sequence[float] | FloatArray, *, failed: int = 0) -> Interval:
     """Summarise outcomes by their 5 %, 50 % and 95 % quantiles.
 
     Raises
