@@ -10,11 +10,12 @@ blocking by a rock-salt shell beyond its share of volume.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.constants import centi, gram, hour, milli
 
 from cosinter.analysis.parameters import ParameterSet
@@ -40,32 +41,113 @@ class Capacity:
 
 
 def window_share(
-    voltage: FloatArray, lithium: FloatArray, *, lower_V: float, upper_V: float, drop_V: float
-) -> float:
+    voltage: FloatArray, lithium: FloatArray, *, lower_V: ArrayLike, upper_V: ArrayLike, drop_V: ArrayLike
+) -> FloatArray:
     """Share of the range of u between the cut-offs that remains with a drop ``drop_V`` on charge and discharge.
 
     ``voltage`` (n) falls with ``lithium`` (n) ascending; the cut-offs act on U + drop while charging and on
     U - drop while discharging: eta = [u(lower + drop) - u(upper - drop)]/[u(lower) - u(upper)], not below 0.
+    ``lower_V``, ``upper_V`` and ``drop_V`` are numbers or arrays of one shape, which is that of the result.
 
     Raises
     ------
     InputError
-        The drop is negative, the voltage does not fall, or the window is empty.
+        A drop is negative, the voltage does not fall, or the window is empty.
     """
-    if drop_V < 0.0 or not np.isfinite(drop_V):
-        raise InputError(f"voltage drop is {drop_V:g} V, it must be >= 0; check the resistance")
+    lower, upper, drop = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in (lower_V, upper_V, drop_V)))
+    _none(
+        ~(np.isfinite(drop) & (drop >= 0.0)),
+        drop,
+        "voltage drop is {:g} V, it must be >= 0; check the resistance",
+    )
     if np.any(np.diff(voltage) >= 0.0) or np.any(np.diff(lithium) <= 0.0):
         raise InputError("the open-circuit voltage must fall with ascending lithium content; mend the table")
 
-    def content(level: float) -> float:
-        return float(np.interp(-level, -voltage, lithium))
+    def content(level: FloatArray) -> FloatArray:
+        return np.interp(-level, -voltage, lithium)
 
-    full = content(lower_V) - content(upper_V)
-    if full <= 0.0:
-        raise InputError(f"no lithium between {lower_V:g} and {upper_V:g} V in the table; widen the cut-offs")
-    if upper_V - drop_V <= lower_V + drop_V:
-        return 0.0
-    return max(0.0, content(lower_V + drop_V) - content(upper_V - drop_V)) / full
+    full = content(lower) - content(upper)
+    _none(
+        full <= 0.0,
+        lower,
+        "no lithium above {:g} V and below the upper cut-off in the table; widen the cut-offs",
+    )
+    left = np.maximum(content(lower + drop) - content(upper - drop), 0.0)
+    return np.asarray(np.where(upper - drop > lower + drop, left / full, 0.0))
+
+
+def _none(bad: NDArray[np.bool_], values: FloatArray, message: str) -> None:
+    """Refuse if any is ``bad``, with the first such value put into ``message``."""
+    if bad.any():
+        raise InputError(message.format(float(values[bad].flat[0])))
+
+
+def capacities(
+    parameters: ParameterSet,
+    active: ArrayLike,
+    asr_ohm_cm2: ArrayLike,
+    area_m2_per_mol: ArrayLike,
+    *,
+    scalars: Mapping[str, ArrayLike] | None = None,
+    voltage_shift_V: ArrayLike = 0.0,
+) -> FloatArray:
+    """Capacities in mAh/g of many runs, q = q_ref <l u>/u_0 eta(i ASR) with i = q_ref M rate/A.
+
+    Parameters
+    ----------
+    active : lithium in layered material per metal, <l u> (n)
+    asr_ohm_cm2 : resistance of the interface, ohm cm2 of grain area (n)
+    area_m2_per_mol : grain area per mol metal, A (one number or n)
+    scalars : values (n) that replace those of ``parameters``
+    voltage_shift_V : added to the open-circuit voltage (one number or n)
+
+    Raises
+    ------
+    InputError
+        See :func:`window_share`.
+    UnknownNameError
+        One of the ``capacity`` parameters is missing.
+    """
+    reference, left, share, _ = _factors(
+        parameters,
+        active,
+        asr_ohm_cm2,
+        area_m2_per_mol,
+        scalars=scalars or {},
+        voltage_shift_V=voltage_shift_V,
+    )
+    return np.asarray(reference * left * share)
+
+
+def _factors(
+    parameters: ParameterSet,
+    active: ArrayLike,
+    asr_ohm_cm2: ArrayLike,
+    area_m2_per_mol: ArrayLike,
+    *,
+    scalars: Mapping[str, ArrayLike],
+    voltage_shift_V: ArrayLike = 0.0,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Reference (mAh/g), layered lithium kept (1), share of the window (1), drop (V); see :func:`capacities`."""
+
+    def value(name: str) -> FloatArray:
+        given = scalars[name] if name in scalars else parameters.scalar(name)
+        return np.asarray(given, dtype=np.float64)
+
+    reference, shift = value("capacity.reference"), np.asarray(voltage_shift_V)
+    current = reference * value("cathode.molar_mass") * value("capacity.rate") / np.asarray(area_m2_per_mol)
+    drop = current * np.asarray(asr_ohm_cm2) * CM2_TO_M2
+    table = parameters.table("capacity.open_circuit_voltage")
+    share = window_share(
+        table.array,
+        table.axis("lithium_per_metal"),
+        lower_V=value("capacity.lower_cutoff") - shift,
+        upper_V=value("capacity.upper_cutoff") - shift,
+        drop_V=drop,
+    )
+    # clipped against round-off of the time integration
+    left = np.clip(np.asarray(active) / value("cathode.initial_lithium_per_metal"), 0.0, 1.0)
+    return reference / C_PER_KG_PER_MAH_PER_G, left, share, drop
 
 
 def discharge_capacity(parameters: ParameterSet, dataset: xarray.Dataset, *, asr_ohm_cm2: float) -> Capacity:
@@ -84,20 +166,11 @@ def discharge_capacity(parameters: ParameterSet, dataset: xarray.Dataset, *, asr
         raise InputError(
             f"interface resistance is {asr_ohm_cm2} ohm cm2, it must be finite and >= 0; check the run"
         )
-    reference = parameters.scalar("capacity.reference")
-    current = reference * parameters.scalar("cathode.molar_mass") * parameters.scalar("capacity.rate")
-    drop = current / float(dataset.attrs["area_m2_per_mol_metal"]) * asr_ohm_cm2 * CM2_TO_M2
-    table = parameters.table("capacity.open_circuit_voltage")
-    share = window_share(
-        table.array,
-        table.axis("lithium_per_metal"),
-        lower_V=parameters.scalar("capacity.lower_cutoff"),
-        upper_V=parameters.scalar("capacity.upper_cutoff"),
-        drop_V=drop,
+    reference, left, share, drop = _factors(
+        parameters,
+        float(dataset["active_lithium_mean"].isel(time=-1)),
+        asr_ohm_cm2,
+        float(dataset.attrs["area_m2_per_mol_metal"]),
+        scalars={"cathode.initial_lithium_per_metal": float(dataset.attrs["initial_lithium_per_metal"])},
     )
-    active = float(dataset["active_lithium_mean"].isel(time=-1)) / float(
-        dataset.attrs["initial_lithium_per_metal"]
-    )
-    q = reference / C_PER_KG_PER_MAH_PER_G
-    active = min(max(active, 0.0), 1.0)  # round-off of the time integration
-    return Capacity(q * active * share, q, active, share, drop)
+    return Capacity(*(float(x) for x in (reference * left * share, reference, left, share, drop)))

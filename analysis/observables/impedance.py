@@ -63,10 +63,14 @@ def hashin_shtrikman(fractions: ArrayLike, conductivities: ArrayLike) -> float:
     InputError
         Shares are negative or all zero, conductivities not above 0.
     """
-    share, sigma = _checked(fractions, conductivities)
-    best = float(sigma[share > 0.0].max())
-    ratio = sigma / best
-    return float(best * (1.0 / np.sum(share / (ratio + 2.0)) - 2.0))
+    return float(_upper_bound(*_checked(fractions, conductivities)))
+
+
+def _upper_bound(share: FloatArray, sigma: FloatArray) -> FloatArray:
+    """Upper bound of Hashin and Shtrikman (...) of shares and conductivities (..., phases)."""
+    best = np.where(share > 0.0, sigma, 0.0).max(axis=-1)
+    parts = share / (sigma / best[..., None] + 2.0)
+    return np.asarray(best * (1.0 / parts.sum(axis=-1) - 2.0))
 
 
 def bruggeman(fractions: ArrayLike, conductivities: ArrayLike) -> float:
@@ -98,6 +102,33 @@ def bruggeman(fractions: ArrayLike, conductivities: ArrayLike) -> float:
     return float(np.exp(brentq(residual, low, high, xtol=1e-13)))
 
 
+def layer_resistances(thickness_m: ArrayLike, volumes: ArrayLike, conductivities: ArrayLike) -> FloatArray:
+    """Resistance of product layers, delta/sigma, in ohm cm2 (n); 0 where nothing has formed.
+
+    Parameters
+    ----------
+    thickness_m : thickness of each layer (n)
+    volumes : amount of each product in any unit of volume; round-off below 0 counts as 0 (n, products)
+    conductivities : S/m (n, products), or (products) for all layers alike
+
+    Raises
+    ------
+    InputError
+        A conductivity is not above 0 and finite.
+    """
+    thickness = np.asarray(thickness_m, dtype=np.float64)
+    share = np.maximum(np.asarray(volumes, dtype=np.float64), 0.0)
+    sigma = np.broadcast_to(np.asarray(conductivities, dtype=np.float64), share.shape)
+    if np.any(sigma <= 0.0) or not np.all(np.isfinite(sigma)):
+        raise InputError("conductivities of the products must be above 0 S/m and finite; mend them")
+    total = share.sum(axis=-1)
+    there = (total > 0.0) & (thickness > 0.0)
+    found = np.zeros(thickness.shape)
+    shares = share[there] / total[there, None]
+    found[there] = thickness[there] / _upper_bound(shares, sigma[there]) * OHM_M2_TO_OHM_CM2
+    return found
+
+
 def interface_resistance(parameters: ParameterSet, dataset: xarray.Dataset) -> InterfaceResistance:
     """ASR at 25 C of the interface at the end of a continuum run.
 
@@ -121,12 +152,9 @@ def interface_resistance(parameters: ParameterSet, dataset: xarray.Dataset) -> I
         )
     record = parameters["impedance.clean_interface"]
     clean = parameters.scalar("impedance.clean_interface") * OHM_M2_TO_OHM_CM2
-    thickness = float(end["interphase_thickness"]) if volumes.sum() > 0.0 else 0.0
-    layer = pessimistic = 0.0
-    if thickness > 0.0:
-        volumes = np.maximum(volumes, 0.0)
-        layer = thickness / hashin_shtrikman(volumes, sigma) * OHM_M2_TO_OHM_CM2
-        pessimistic = thickness / bruggeman(volumes, sigma) * OHM_M2_TO_OHM_CM2
+    volumes, thickness = np.maximum(volumes, 0.0), float(end["interphase_thickness"])
+    layer = float(layer_resistances([thickness], volumes[None, :], sigma)[0])
+    pessimistic = thickness / bruggeman(volumes, sigma) * OHM_M2_TO_OHM_CM2 if layer > 0.0 else 0.0
     spread = np.array([getattr(record, "log10_uncertainty", None) or 0.0, table.uncertainty or 0.0])
     weights = np.array([clean, layer]) / max(clean + layer, 1e-300)
     return InterfaceResistance(

@@ -10,7 +10,7 @@ import pytest
 import xarray
 from scipy.constants import gram, hour, milli
 
-from cosinter.analysis.observables.capacity import discharge_capacity, window_share
+from cosinter.analysis.observables.capacity import capacities, discharge_capacity, window_share
 from cosinter.data.exceptions import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -64,3 +64,37 @@ def test_linear_voltage_loses_the_window_in_proportion():
 def test_a_negative_resistance_is_refused():
     with pytest.raises(InputError, match="finite"):
         discharge_capacity(PARAMETERS, _run(1.0), asr_ohm_cm2=-1.0)
+
+
+def test_many_runs_are_each_as_one_alone():
+    rng = np.random.default_rng(3)
+    active, resistance = rng.random(12), 10.0 ** rng.uniform(0.0, 5.0, 12)
+    together = capacities(
+        PARAMETERS, active, resistance, 60.0, scalars={"cathode.initial_lithium_per_metal": 1.0}
+    )
+    alone = [
+        discharge_capacity(PARAMETERS, _run(a), asr_ohm_cm2=r).capacity_mAh_per_g
+        for a, r in zip(active, resistance, strict=True)
+    ]
+    np.testing.assert_allclose(together, alone, rtol=1e-12)
+
+
+def test_moved_parameters_count_run_by_run():
+    """Twice the reference capacity doubles q where no current limits it; half of u_0 doubles it too, up to all."""
+    moved = {
+        "capacity.reference": np.array([1.0, 2.0, 1.0]) * PARAMETERS.scalar("capacity.reference"),
+        "cathode.initial_lithium_per_metal": np.array([1.0, 1.0, 0.5]),
+    }
+    found = capacities(PARAMETERS, np.full(3, 0.5), np.zeros(3), 60.0, scalars=moved)
+    np.testing.assert_allclose(found, [111.1, 222.2, 222.2], rtol=1e-12)
+
+
+def test_a_shift_of_the_voltage_is_a_shift_of_both_cut_offs():
+    """Voltage up by the drop gives back at the upper end what it costs at the lower: a linear curve does not care."""
+    shifted = capacities(PARAMETERS, [1.0, 1.0], [1e4, 1e4], 60.0, voltage_shift_V=[0.0, 0.02])
+    other = capacities(
+        PARAMETERS, [1.0], [1e4], 60.0,
+        scalars={"capacity.lower_cutoff": 2.98, "capacity.upper_cutoff": 4.18},
+    )  # fmt: skip
+    assert shifted[1] == pytest.approx(other[0], rel=1e-12)
+    assert shifted[1] != pytest.approx(shifted[0], rel=1e-6)

@@ -7,16 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosinter.analysis.observables.impedance import bruggeman, hashin_shtrikman, interface_resistance
+from cosinter.analysis.observables.impedance import (
+    bruggeman,
+    hashin_shtrikman,
+    interface_resistance,
+    layer_resistances,
+)
 from cosinter.data.exceptions import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from continuum_fixture import parameter_set, scalar
 
 
+@settings(deadline=None)  # the first call imports scipy
 @given(st.floats(0.01, 0.99), st.floats(-12.0, 0.0), st.floats(-12.0, 0.0))
 def test_mixture_lies_between_the_bounds_of_wiener(share, first, second):
     f, s = np.array([share, 1.0 - share]), 10.0 ** np.array([first, second])
@@ -44,6 +50,25 @@ def test_known_layer_gives_thickness_over_conductivity():
     assert found.clean_ohm_cm2 == pytest.approx(25.0)
     assert found.layer_ohm_cm2 == pytest.approx(50.0)
     assert found.asr_ohm_cm2 == pytest.approx(75.0)
+
+
+def test_many_layers_are_each_as_one_alone():
+    rng = np.random.default_rng(4)
+    thickness, volumes = 1e-7 * rng.random(20), rng.random((20, 3))
+    sigma = 10.0 ** rng.uniform(-14.0, -4.0, (20, 3))
+    together = layer_resistances(thickness, volumes, sigma)
+    alone = [1e4 * d / hashin_shtrikman(v, s) for d, v, s in zip(thickness, volumes, sigma, strict=True)]
+    np.testing.assert_allclose(together, alone, rtol=1e-12)
+
+
+def test_no_product_has_no_resistance_and_round_off_is_no_product():
+    found = layer_resistances([1e-7, 1e-7, 0.0], [[0.0, 0.0], [1.0, -1e-18], [1.0, 1.0]], [1e-5, 1e-14])
+    np.testing.assert_allclose(found, [0.0, 100.0, 0.0], rtol=1e-12)
+
+
+def test_a_layer_that_cannot_conduct_is_refused():
+    with pytest.raises(InputError, match="above 0"):
+        layer_resistances([1e-7], [[1.0, 1.0]], [1e-5, 0.0])
 
 
 @pytest.mark.parametrize("bad", [([0.0, 0.0], [1.0, 1.0]), ([1.0], [-1.0]), ([1.0, -1.0], [1.0, 1.0])])
