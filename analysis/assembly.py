@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import hypot
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,11 @@ from numpy.typing import NDArray
 from scipy.constants import N_A, R, angstrom, bar, gram, kilo, physical_constants
 
 from cosinter.analysis.coatings import coating_records
+from cosinter.analysis.continuum.staircase import not_falling
 from cosinter.analysis.equilibrium.ladder import salt_potential
 from cosinter.analysis.equilibrium.titration import TitrationCurve
-from cosinter.analysis.parameters import AnyRecord, Arrhenius, ParameterSet, Scalar, Table
+from cosinter.analysis.parameters import AnyRecord, Arrhenius, ParameterSet, Scalar, SharedError, Table
+from cosinter.analysis.shared_errors import conductivity_errors, shared_errors, uptake_steps
 from cosinter.analysis.thermochemistry.cathode import CathodeModel, CathodePhase, open_circuit_potential
 from cosinter.analysis.thermochemistry.library import Phase
 from cosinter.analysis.thermochemistry.melts import water_pressure
@@ -27,7 +28,6 @@ TEMPERATURES_K = np.linspace(280.0, 1300.0, 35)
 LITHIUM = np.linspace(0.0, 1.0, 101)
 VOLTAGE_LITHIUM = np.linspace(0.05, 0.98, 94)
 ANCHOR_K = 973.15
-CONVERSION_LITHIUM = 0.8
 VOLUME_PER_OXYGEN_M3 = 1.2e-5
 CATHODE_PHASES: tuple[CathodePhase, ...] = ("layered", "spinel", "rock_salt")
 
@@ -45,8 +45,8 @@ def assemble(
     Parameters
     ----------
     cathode : free energies of the layered, spinel and rock-salt forms; its library gives O2, Li2O and Li2CO3
-    titration : uptake of Li2O by the electrolyte at one temperature; the same steps are used at all others, with
-        potentials that are not let fall from step to step
+    titration : uptake of Li2O by the electrolyte at one temperature; the same steps are used at all others, joined
+        (:mod:`cosinter.analysis.continuum.staircase`) where one would fall below the one before it
     lithium_diffusivity : D of lithium vacancies in the layered phase (m2/s), for example from
         :func:`cosinter.analysis.barriers.hop_diffusivity`; the literature estimate if left out
     overrides : records that replace others of the same dotted name
@@ -75,7 +75,25 @@ def assemble(
         records["cathode.layered.lithium_diffusivity"] = lithium_diffusivity
     records.update(overrides or {})
     labels |= {"cathode.formula": cathode.formula}
-    return ParameterSet(study=study_name, cosinter_version=__version__, parameters=records, labels=labels)
+    errors = shared_errors(cathode, titration, lithium_points=LITHIUM.size)
+    errors += conductivity_errors([product["formula"] for product in labels["electrolyte.products"]])
+    return ParameterSet(
+        study=study_name,
+        cosinter_version=__version__,
+        parameters=records,
+        labels=labels,
+        shared_errors=_without(errors, overrides or {}),
+    )
+
+
+def _without(errors: Iterable[SharedError], replaced: Mapping[str, AnyRecord]) -> tuple[SharedError, ...]:
+    """Leave the replaced records out of the errors: a record put in their place brings its own uncertainty."""
+    kept = []
+    for error in errors:
+        shifts = {name: shift for name, shift in error.shifts.items() if name not in replaced}
+        if shifts:
+            kept.append(error.model_copy(update={"shifts": shifts}))
+    return tuple(kept)
 
 
 def transport_records() -> dict[str, AnyRecord]:
@@ -149,7 +167,6 @@ def volume_per_mole(formula: str) -> tuple[float, bool]:
 
 def _cathode_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
     source = "cathode model on the open-circuit potential of NMC811, doi 10.1149/1945-7111/ab9050, and the phase library"
-    spread = _cathode_uncertainties(cathode)
     axes = {"temperature_K": TEMPERATURES_K, "lithium_per_metal": LITHIUM}
     volume, estimated = volume_per_mole(cathode.formula)
     metals = dict(zip(("nickel", "cobalt", "manganese"), cathode.fractions.values(), strict=True))
@@ -167,39 +184,16 @@ def _cathode_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
     )
     for phase in CATHODE_PHASES:
         values = cathode.excess_gibbs(phase, LITHIUM, TEMPERATURES_K)
-        records[f"cathode.{phase}.excess_gibbs"] = _table(
-            values, "J/mol", source, axes, uncertainty=spread[phase]
-        )
+        records[f"cathode.{phase}.excess_gibbs"] = _table(values, "J/mol", source, axes)
     records["capacity.open_circuit_voltage"] = _table(
         open_circuit_potential(VOLTAGE_LITHIUM),
         "V",
         "Chen et al., J. Electrochem. Soc. 167 (2020) 080534, doi 10.1149/1945-7111/ab9050",
         {"lithium_per_metal": VOLTAGE_LITHIUM},
         kind="measured",
-        uncertainty=0.02,
         note="measured for 0.27 < u < 0.91, extrapolated outside",
     )
     return records
-
-
-def _cathode_uncertainties(cathode: CathodeModel) -> dict[str, float]:
-    """Standard uncertainty of G of each form against the others, J/mol metal.
-
-    Layered and rock salt share the enthalpy of the layered oxide at u = 1, so its uncertainty tells them apart only
-    by the share 1 - u of monoxide: it counts at the lithium content where conversion begins.
-    """
-    table = load_table("thermochemistry")["cathode"]
-
-    def of(name: str) -> float:
-        return float(table[name]["uncertainty"] * kilo)
-
-    return {
-        "layered": FARADAY * float(table["open_circuit_potential"]["uncertainty"]),
-        "spinel": hypot(of("spinel_stabilisation"), of("lithiated_spinel_energy")),
-        "rock_salt": hypot(
-            of("disordering_energy"), (1.0 - CONVERSION_LITHIUM) * cathode.layered.uncertainty_J_per_mol
-        ),
-    }
 
 
 def _gas_and_salt_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
@@ -219,8 +213,7 @@ def _gas_and_salt_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
             uncertainty=float(water["uncertainty"]), note="601-820 K, extrapolated outside; uncertainty of log10 p",
         ),
         "compensator.lithium_carbonate.equilibrium_pressure": _table(
-            dioxide, "Pa", "Li2CO3 = Li2O + CO2 of the phase library", axes,
-            uncertainty=_carbonate_spread(cathode), note="pure Li2O(s); uncertainty of log10 p",
+            dioxide, "Pa", "Li2CO3 = Li2O + CO2 of the phase library", axes, note="pure Li2O(s)",
         ),
     }  # fmt: skip
     for name, formula in (("lithium_hydroxide", "LiOH"), ("lithium_carbonate", "Li2CO3")):
@@ -241,15 +234,9 @@ def _gas_table(gas: Phase) -> Table:
     return _table(gas.gibbs(TEMPERATURES_K), "J/mol", _cited(gas.source), axes)
 
 
-def _carbonate_spread(cathode: CathodeModel) -> float:
-    parts = [cathode.library.stable("Li2CO3", temperature_K=ANCHOR_K), cathode.library.phase("Li2O")]
-    energy = hypot(*(float(part.gibbs_uncertainty(ANCHOR_K)) for part in parts))
-    return float(energy / (R * ANCHOR_K * float(np.log(10.0))))
-
-
 def _electrolyte_records(titration: TitrationCurve) -> tuple[dict[str, AnyRecord], dict[str, Any]]:
-    steps = [step for step in titration.steps if step.li2o_to - step.li2o_from > 1e-9]
-    kept = [i for i, step in enumerate(titration.steps) if step.li2o_to - step.li2o_from > 1e-9]
+    steps = uptake_steps(titration)
+    kept = [titration.steps.index(step) for step in steps]
     if not steps:
         raise InputError(
             f"{titration.solid.formula} takes up no Li2O at {titration.temperature_K:g} K: nothing to sinter"
@@ -260,16 +247,14 @@ def _electrolyte_records(titration: TitrationCurve) -> tuple[dict[str, AnyRecord
     phases = {phase.name: phase for phase in [*titration.library.phases, titration.solid]}
     products = [phases[name] for name in names]
     amounts = [[mixture.get(name, 0.0) for name in names] for mixture in mixtures]
-    plateau = np.maximum.accumulate(titration.plateau_mu(TEMPERATURES_K)[:, kept], axis=1).T
+    plateau = not_falling(titration.plateau_mu(TEMPERATURES_K)[:, kept], np.diff(vertices)).T
     index = {"product": range(len(names))}
     source = f"titration of {titration.solid.formula} with Li2O at {titration.temperature_K:g} K"
-    weights = np.array([step.li2o_to - step.li2o_from for step in steps])
-    spread = float(np.sum(weights * [step.uncertainty_J_per_mol for step in steps]) / weights.sum())
     volume, estimated = volume_per_mole(titration.solid.formula)
     records: dict[str, AnyRecord] = {
         "electrolyte.titration.potential": _table(
             np.vstack([plateau, plateau[-1:]]), "J/mol", source,
-            {"lithium_oxide_mol_per_mol": vertices, "temperature_K": TEMPERATURES_K}, uncertainty=spread,
+            {"lithium_oxide_mol_per_mol": vertices, "temperature_K": TEMPERATURES_K},
         ),
         "electrolyte.titration.products": _table(
             amounts, "mol/mol", source, {"lithium_oxide_mol_per_mol": vertices} | index
@@ -306,7 +291,6 @@ def _product_records(products: list[Phase], index: Mapping[str, Any]) -> dict[st
         "interphase.conductivity": _table(
             [e["value"] for e in entries], "S/m",
             "; ".join(f"{p.formula}: {e['source']}" for p, e in zip(products, entries, strict=True)),
-            index, kind="assumed", uncertainty=float(max(e["log10_uncertainty"] for e in entries)),
-            note="uncertainty of log10 sigma, the largest of the products",
+            index, kind="assumed",
         ),
     }  # fmt: skip
