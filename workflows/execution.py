@@ -14,14 +14,17 @@ from cosinter.workflows.results import Results, StageResult, storage_errors, wri
 
 @dataclass(frozen=True)
 class Task:
-    """What a step gets: its inputs, the finished stages it reads, and a folder to write files into."""
+    """What a step gets: its inputs, the finished stages it reads, a folder to write files into, and how many
+    processes it may start.
+    """
 
     inputs: Mapping[str, Any]
     upstream: Mapping[str, StageResult]
     folder: Path
+    workers: int = 1
 
 
-def run_stage(root: Path, name: str) -> StageResult:
+def run_stage(root: Path, name: str, *, workers: int = 1) -> StageResult:
     """Run the stage ``name`` of the plan in ``root``, or read its result if it is already there.
 
     Raises
@@ -37,7 +40,8 @@ def run_stage(root: Path, name: str) -> StageResult:
     if not results.is_complete(name, key):
         upstream = {other: results.read(other, plan.keys[other]) for other in stage.after}
         with results.writing(name, key) as folder:
-            data = STEPS[stage.function](Task(inputs=stage.inputs, upstream=upstream, folder=folder))
+            task = Task(inputs=stage.inputs, upstream=upstream, folder=folder, workers=workers)
+            data = STEPS[stage.function](task)
             with storage_errors(root):
                 write_atomically(folder / "result.json", json.dumps(data, indent=1, allow_nan=False))
     return results.read(name, key)

@@ -14,12 +14,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cosinter.data.exceptions import EngineError
+from cosinter.data.exceptions import CosinterError, EngineError
+from cosinter.workflows.execution import run_stage
 from cosinter.workflows.plan import Plan, make_plan
 from cosinter.workflows.results import Results, storage_errors, write_atomically
 from cosinter.workflows.study import Study
@@ -79,8 +80,12 @@ def run_plan(
     workers: int = 2,
     watch: Watch | None = None,
     documents: Mapping[str, str] | None = None,
+    here: bool = False,
 ) -> Outcome:
     """Run what is missing of a plan in ``root`` and wait for it; ``documents`` are written beside plan.json.
+
+    ``here``: one stage after another in this process, each free to start ``workers`` processes; else as FireWorks
+    jobs of ``workers`` processes.
 
     Raises
     ------
@@ -96,7 +101,7 @@ def run_plan(
                 write_atomically(results.root / name, text)
         missing = frozenset(stage.name for stage in plan.pending(results))
         if missing:
-            _work(plan, results, missing, workers, watch)
+            (_work_here if here else _work)(plan, results, missing, workers, watch)
         outcome = _outcome(plan, results, missing, time.perf_counter() - begin)
         with storage_errors(results.root):
             publish(plan, results)
@@ -166,6 +171,19 @@ def _work(plan: Plan, results: Results, missing: frozenset[str], workers: int, w
         f"the workers of {results.root} were killed {1 + MAX_RESTARTS} times; see {results.root / 'log'} "
         "(out of memory?), then run the same command again to go on"
     )
+
+
+def _work_here(
+    plan: Plan, results: Results, missing: frozenset[str], workers: int, watch: Watch | None
+) -> None:
+    """Run the stages in this process; one that fails is in its log, and what needs it is left waiting."""
+    for stage in plan.stages:
+        ready = all(results.is_complete(name, plan.keys[name]) for name in stage.after)
+        if stage.name in missing and ready:
+            with suppress(CosinterError):
+                run_stage(results.root, stage.name, workers=workers)
+            if watch is not None:
+                watch(plan, results, missing)
 
 
 def _workflow(plan: Plan, results: Results, missing: frozenset[str]) -> Any:

@@ -128,13 +128,18 @@ def make_plan(study: Study) -> Plan:
     stages = (
         *_atomistic_stages(study),
         *_thermodynamic_stages(study, library),
-        *_continuum_stages(study, library),
+        *continuum_stages(study, library),
     )
     stages = (*stages, _report_stage(study, stages))
     known = {stage.name for stage in stages}
-    stages = tuple(
-        replace(stage, after=tuple(name for name in stage.after if name in known)) for stage in stages
+    return keyed(
+        study.name,
+        [replace(stage, after=tuple(name for name in stage.after if name in known)) for stage in stages],
     )
+
+
+def keyed(study: str, stages: Sequence[Stage]) -> Plan:
+    """The plan of these stages, each after those it reads, with their keys."""
     keys: dict[str, str] = {}
     for stage in stages:
         keys[stage.name] = digest(
@@ -146,7 +151,7 @@ def make_plan(study: Study) -> Plan:
                 "engines": {name: _version(name) for name in stage.engines},
             }
         )
-    return Plan(study=study.name, stages=stages, keys=keys)
+    return Plan(study=study, stages=tuple(stages), keys=keys)
 
 
 def _atomistic_stages(study: Study) -> tuple[Stage, ...]:
@@ -243,7 +248,8 @@ def _main_salt(study: Study) -> str | None:
     return max(doses, key=lambda name: doses[name]) if salts else None
 
 
-def _continuum_stages(study: Study, library: Mapping[str, Any]) -> tuple[Stage, ...]:
+def continuum_stages(study: Study, library: Mapping[str, Any]) -> tuple[Stage, ...]:
+    """The stages of the furnace: parameters, sintering and diffraction of every case."""
     barriers = tuple(f"barrier-{hop.host.lower()}-{hop.mechanism}" for hop in study.atomistic.barriers)
     parameters = Stage(
         name="parameters",

@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cosinter.workflows.execution import Task
-from cosinter.workflows.steps import atoms, diagrams, diffraction, energies, furnace, report, thermodynamics
+from cosinter.workflows.steps import (
+    atoms,
+    diagrams,
+    diffraction,
+    energies,
+    furnace,
+    report,
+    sweep,
+    thermodynamics,
+)
 
 STEPS: Mapping[str, Callable[[Task], dict[str, Any]]] = {
     "relax": atoms.relax,
@@ -20,6 +29,8 @@ STEPS: Mapping[str, Callable[[Task], dict[str, Any]]] = {
     "diagrams": diagrams.diagrams,
     "parameters": furnace.parameters,
     "sinter": furnace.sinter,
+    "given_parameters": sweep.given_parameters,
+    "sweep": sweep.sweep,
     "diffraction": diffraction.diffraction,
     "report": report.report,
 }

@@ -1,0 +1,84 @@
+"""Steps of a sweep: a chunk of runs that share one parameter set, and the set that a user gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cosinter.workflows.execution import Task
+from cosinter.workflows.results import storage_errors
+from cosinter.workflows.steps.furnace import SAMPLE_CELLS, SAMPLE_TOLERANCE, parameter_set, sinter_case
+
+if TYPE_CHECKING:
+    from cosinter.analysis.continuum.batch import Outcomes
+    from cosinter.analysis.parameters import ParameterSet
+
+SAMPLES_FILE = "samples.npy"
+
+
+def given_parameters(task: Task) -> dict[str, Any]:
+    """Keep the parameter set that a user gave beside the results made with it."""
+    with storage_errors(task.folder):
+        (task.folder / "parameters.json").write_text(task.inputs["text"], encoding="utf-8")
+    return {}
+
+
+def sweep(task: Task) -> dict[str, Any]:
+    """Take every run of a chunk through the furnace; with samples, give the spread of each.
+
+    ``samples.npy`` holds the outcomes of all samples: (runs, samples, outcomes), NaN where a sample failed. Every
+    run of a study has the same draws.
+
+    Returns
+    -------
+    dict
+        ``outcomes``: names; ``rows``: one per run with ``values`` (None if the run failed), ``error``, and with
+        samples ``intervals`` (5, 50 and 95 % of each outcome), ``samples`` and ``failed_samples``.
+    """
+    from cosinter.analysis.continuum.batch import OUTCOMES, run_cases, run_samples
+    from cosinter.analysis.continuum.ensemble import draw
+
+    found = _parameters(task)
+    cases = [sinter_case(run, found) for run in task.inputs["runs"]]
+    nominal = run_cases(found, cases, workers=task.workers)
+    rows = [_row(nominal, place) for place in range(len(cases))]
+    if task.inputs["samples"]:
+        draws = draw(found, task.inputs["samples"], seed=task.inputs["runs"][0]["seed"])
+        spreads = []
+        for row, case in zip(rows, cases, strict=True):
+            coarse = replace(case, cells=SAMPLE_CELLS, tolerance=SAMPLE_TOLERANCE)
+            spreads.append(run_samples(found, coarse, draws, workers=task.workers))
+            row |= spread(spreads[-1])
+        with storage_errors(task.folder):
+            np.save(task.folder / SAMPLES_FILE, np.stack([outcomes.values for outcomes in spreads]))
+    return {"outcomes": list(OUTCOMES), "rows": rows}
+
+
+def _parameters(task: Task) -> ParameterSet:
+    from cosinter.analysis.parameters import ParameterSet
+
+    given = task.upstream.get("parameters")
+    if given is None:
+        return parameter_set(task.inputs["parameters"], None)
+    return ParameterSet.from_json((given.folder / "parameters.json").read_bytes())
+
+
+def _row(outcomes: Outcomes, place: int) -> dict[str, Any]:
+    error = outcomes.failures.get(place)
+    return {"values": None if error else outcomes.values[place].tolist(), "error": error}
+
+
+def spread(outcomes: Outcomes) -> dict[str, Any]:
+    """Quantiles (5, 50 and 95 %) of each outcome over the samples that ended; None where none did."""
+    from cosinter.analysis.continuum.ensemble import interval
+
+    good = outcomes.values[outcomes.good]
+    failed = len(outcomes.values) - len(good)
+    bands = [interval(column) for column in good.T] if len(good) else []
+    return {
+        "intervals": [[band.low, band.median, band.high] for band in bands] or None,
+        "samples": len(outcomes.values),
+        "failed_samples": failed,
+    }
