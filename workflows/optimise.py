@@ -1,0 +1,285 @@
+"""Design of a firing: which programmes keep the targets at the least dose, time, temperature or heat.
+
+The content that :func:`optimise` gives is plain data: ``cosinter optimise --json`` prints it, the tables and pictures
+are made of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cosinter.analysis.continuum.design import (
+    FAILED,
+    Front,
+    Probability,
+    Scores,
+    pareto_front,
+    sure_shortfall,
+)
+from cosinter.data.exceptions import ConvergenceError
+from cosinter.workflows.design import COSTS, OUTCOMES, Free, Request
+from cosinter.workflows.variants import Variant, Variants
+
+if TYPE_CHECKING:
+    from cosinter.analysis.continuum.batch import Outcomes
+    from cosinter.analysis.continuum.design import FloatArray
+    from cosinter.workflows.reactions import Tell
+
+#: How many times more samples check a robust design than have chosen it, with errors drawn anew.
+CHECKED = 4
+#: Relative distance to a target below which it is what limits a design.
+_CLOSE = 0.01
+NO_DENSIFICATION = (
+    "the model does not compute densification: let the ranges of hold_C and hold_h be those "
+    "that sinter the electrolyte"
+)
+
+
+def optimise(request: Request, variants: Variants, *, tell: Tell) -> dict[str, Any]:
+    """Search the Pareto front and, where a probability is asked for, the robust one; JSON-able.
+
+    Raises
+    ------
+    StudyError, UnknownNameError
+        A free number cannot be set over its range.
+    ConvergenceError
+        No run ended.
+    """
+    began = time.monotonic()
+    search = _Search(request, variants)
+    search.check_ends()
+    nominal = search.nominal(tell)
+    robust = search.robust(nominal, tell) if request.probability is not None and nominal.feasible else None
+    if search.failures and len(search.failures) == search.runs:
+        raise ConvergenceError(f"none of {search.runs} runs ended; the first: {search.failures[0]}")
+    parts = {"nominal": search.part(nominal, sure=False, tell=tell)}
+    if robust is not None:
+        parts["robust"] = search.part(robust, sure=True, tell=tell)
+    return {
+        "study": request.study.name,
+        "case": request.study.cases[0].name,
+        "objectives": [
+            {"name": one.name, "sense": one.sense, "unit": one.unit} for one in request.objectives
+        ],
+        "targets": [asdict(target) for target in request.targets],
+        "probability": request.probability,
+        "samples": request.samples if request.probability is not None else 0,
+        "free": [{"name": name, **asdict(free)} for name, free in search.free.items()],
+        "nominal": None,
+        "robust": None,
+        **parts,
+        "runs": search.runs,
+        "failed_runs": len(search.failures),
+        "seconds": round(time.monotonic() - began, 3),
+        "warnings": _warnings(request, search, nominal),
+    }
+
+
+def _warnings(request: Request, search: _Search, nominal: Front) -> list[str]:
+    notes = [NO_DENSIFICATION] if {"hold_C", "hold_h"} & set(search.free) else []
+    if request.probability is not None and not nominal.feasible:
+        notes.append(
+            "no robust design was searched for: the targets do not hold even with the central parameters"
+        )
+    if search.failures:
+        notes.append(
+            f"{len(search.failures)} of {search.runs} runs failed and count as missing the targets; "
+            f"the first: {search.failures[0]}"
+        )
+    return notes
+
+
+class _Search:
+    """The runs behind a request; every design is run once and remembered."""
+
+    def __init__(self, request: Request, variants: Variants) -> None:
+        self.request, self.variants = request, variants
+        self.free: Mapping[str, Free] = request.chosen()
+        self.variables = [free.variable(name) for name, free in self.free.items()]
+        self.runs, self.failures = 0, list[str]()
+        self.seen: dict[tuple[float, ...], tuple[Variant, FloatArray]] = {}
+        self.names: tuple[str, ...] = tuple(name for name, _ in OUTCOMES.values())
+
+    def check_ends(self) -> None:
+        """Set every free number to both ends of its range, alone and all together, so that mistakes show at once."""
+        low, high = ([getattr(variable, end) for variable in self.variables] for end in ("low", "high"))
+        for ends in (low, high):
+            self.variants.of(self.changes(ends))
+            for name, value in self.changes(ends).items():
+                self.variants.of({name: value, **self._salts(name)})
+
+    def _salts(self, key: str) -> dict[str, float]:
+        """The share of LiOH that a dose needs where the case holds no salt, if it is free."""
+        ratio = self.free.get("ratio")
+        return {} if ratio is None or key == ratio.key else {ratio.key: ratio.high}
+
+    def changes(self, design: Sequence[float] | FloatArray) -> dict[str, float]:
+        """Key of the study -> value."""
+        return {free.key: float(value) for free, value in zip(self.free.values(), design, strict=True)}
+
+    def nominal(self, tell: Tell) -> Front:
+        """The front with the central parameters."""
+        return self._front("searching the front", self._judge, None, tell)
+
+    def robust(self, nominal: Front, tell: Tell) -> Front:
+        """The front of the designs that keep the targets with the probability asked for."""
+        return self._front("searching the robust front", self._judge_samples, nominal.designs, tell)
+
+    def _front(self, what: str, judge: Any, start: FloatArray | None, tell: Tell) -> Front:
+        request = self.request
+        return pareto_front(
+            self.variables,
+            judge,
+            population=request.population,
+            generations=request.generations,
+            seed=request.seed,
+            start=start,
+            progress=lambda done, total: tell(what, done, total),
+        )
+
+    def _judge(self, designs: FloatArray) -> Scores:
+        variants = [self.variants.of(self.changes(design)) for design in designs]
+        outcomes = self.variants.run(variants)
+        self._count(outcomes)
+        for design, variant, row in zip(designs, variants, outcomes.values, strict=True):
+            self.seen[tuple(map(float, design))] = variant, row
+        costs = [self._costs(variant, row) for variant, row in zip(variants, outcomes.values, strict=True)]
+        return Scores(np.array(costs), self._shortfalls(outcomes))
+
+    def _judge_samples(self, designs: FloatArray) -> Scores:
+        costs, missed = [], []
+        for design in designs:
+            variant = self.variants.of(self.changes(design))
+            outcomes = self._samples(variant, self.request.samples, self.request.seed)
+            good = outcomes.values[outcomes.good]
+            middle = np.median(good, axis=0) if len(good) else np.full(len(self.names), np.nan)
+            costs.append(self._costs(variant, middle))
+            missed.append([sure_shortfall(self._shortfalls(outcomes), self.request.probability or 0.0)])
+        return Scores(np.array(costs), np.array(missed))
+
+    def _samples(self, variant: Variant, count: int, seed: int) -> Outcomes:
+        outcomes = self.variants.samples(variant, count, seed=seed)
+        self._count(outcomes)
+        return outcomes
+
+    def _count(self, outcomes: Outcomes) -> None:
+        self.runs += len(outcomes.values)
+        self.failures += outcomes.failures.values()
+
+    def _costs(self, variant: Variant, outcomes: FloatArray) -> list[float]:
+        """Objectives to be minimised; those of a failed run are as bad as can be."""
+        values = []
+        for objective in self.request.objectives:
+            if objective.name in COSTS:
+                value = COSTS[objective.name].of(variant.study)
+            else:
+                value = float(outcomes[self.names.index(OUTCOMES[objective.name][0])])
+            values.append(objective.sign * value if np.isfinite(value) else FAILED)
+        return values
+
+    def _shortfalls(self, outcomes: Outcomes) -> FloatArray:
+        """Of every target (runs, targets); the last column says whether the run ended at all."""
+        columns = [target.shortfall(outcomes.column(target.outcome)) for target in self.request.targets]
+        return np.column_stack([*columns, np.where(outcomes.good, -1.0, FAILED)])
+
+    def part(self, front: Front, *, sure: bool, tell: Tell) -> dict[str, Any]:
+        """What the content says about one front."""
+        best = front.compromise
+        rows = []
+        for place, design in enumerate(front.designs):
+            tell("checking the designs", place, len(front.designs))
+            check = self.request.probability is not None and (sure or place == best)
+            rows.append(self._row(design, check=check))
+        return {
+            "feasible": front.feasible,
+            "converged": front.converged,
+            "designs_judged": front.judged,
+            "front": rows,
+            "compromise": best,
+            "limits": self._limits(rows[best]),
+            "effects": self._effects(front.designs[best]),
+        }
+
+    def _row(self, design: FloatArray, *, check: bool) -> dict[str, Any]:
+        variant, values = self._known(design)
+        costs = self._costs(variant, values)
+        row: dict[str, Any] = {
+            "design": dict(zip(self.free, map(float, design), strict=True)),
+            "changes": self.changes(design),
+            "objectives": {
+                one.name: one.sign * cost for one, cost in zip(self.request.objectives, costs, strict=True)
+            },
+            "costs": {name: cost.of(variant.study) for name, cost in COSTS.items()},
+            "outcomes": _plain(self.names, values),
+            "probability": None,
+            "intervals": None,
+        }
+        if check:
+            count, seed = CHECKED * self.request.samples, self.request.seed + 1
+            outcomes = self._samples(variant, count, seed)
+            row["probability"] = asdict(Probability.of(self._shortfalls(outcomes)))
+            row["intervals"] = _intervals(outcomes)
+        return row
+
+    def _known(self, design: FloatArray) -> tuple[Variant, FloatArray]:
+        key = tuple(map(float, design))
+        if key not in self.seen:
+            self._judge(np.array([key]))
+        return self.seen[key]
+
+    def _limits(self, row: Mapping[str, Any]) -> list[str]:
+        """What keeps a design from being better: targets that are missed or just kept, ends of ranges."""
+        said = []
+        for target in self.request.targets:
+            value = row["outcomes"][target.outcome]
+            missing = float(target.shortfall(np.array(np.nan if value is None else value)))
+            if missing > 0.0:
+                said.append(f"{target} is missed: {'the run failed' if value is None else f'{value:.4g}'}")
+            elif missing > -_CLOSE:
+                said.append(f"{target} is just kept: {value:.4g}")
+        for name, free in self.free.items():
+            value = row["design"][name]
+            for end, where in (("low", "lower"), ("high", "upper")):
+                if value == getattr(free, end):
+                    said.append(
+                        f"{name} stands at the {where} end of its range, {value:g} {free.unit}".rstrip()
+                    )
+        return said
+
+    def _effects(self, design: FloatArray) -> list[dict[str, Any]]:
+        """What the targets' outcomes become when one free number alone goes to either end of its range."""
+        wanted = [target.outcome for target in self.request.targets]
+        if not wanted:
+            return []
+        moved = [
+            (name, end, np.where(np.arange(len(design)) == place, getattr(free, end), design))
+            for place, (name, free) in enumerate(self.free.items())
+            for end in ("low", "high")
+        ]
+        self._judge(np.array([row for _, _, row in moved]))
+        found: dict[str, dict[str, Any]] = {}
+        for name, end, row in moved:
+            outcomes = _plain(self.names, self._known(row)[1])
+            found.setdefault(name, {"name": name})[end] = {key: outcomes[key] for key in wanted}
+        return list(found.values())
+
+
+def _plain(names: Sequence[str], values: FloatArray) -> dict[str, float | None]:
+    """Outcomes by name; None where the run failed."""
+    return {
+        name: float(value) if np.isfinite(value) else None for name, value in zip(names, values, strict=True)
+    }
+
+
+def _intervals(outcomes: Outcomes) -> dict[str, list[float]] | None:
+    """5 and 95 % quantiles of every outcome over the samples that ended."""
+    good = outcomes.values[outcomes.good]
+    if not len(good):
+        return None
+    low, high = np.quantile(good, [0.05, 0.95], axis=0)
+    return {name: [float(low[place]), float(high[place])] for place, name in enumerate(outcomes.names)}
