@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cosinter.data.exceptions import CompositionError
 
 TOLERANCE = 1.0e-3
-OXIDATION_STATES = {"Li": 1, "Al": 3, "Ti": 4, "P": 5, "O": -2}
+#: Usual states in oxide electrolytes.
+OXIDATION_STATES = {
+    **dict.fromkeys(("H", "Li", "Na", "K"), 1),
+    **dict.fromkeys(("Mg", "Ca", "Sr", "Ba", "Zn"), 2),
+    **dict.fromkeys(("B", "Al", "Ga", "Sc", "Y", "La"), 3),
+    **dict.fromkeys(("C", "Si", "Ge", "Ti", "Zr", "Hf", "Sn"), 4),
+    **dict.fromkeys(("P", "Nb", "Ta"), 5),
+    **dict.fromkeys(("Mo", "W", "S"), 6),
+    "O": -2,
+}
+NASICON = {"Li", "Al", "Ti", "P", "O"}
 ALIASES = {
     "ncm811": "LiNi0.8Co0.1Mn0.1O2",
     "ncm622": "LiNi0.6Co0.2Mn0.2O2",
@@ -79,29 +90,40 @@ def check_cathode(formula: str) -> str:
 
 
 def check_electrolyte(formula: str) -> str:
-    """Accept Li1+xAlxTi2-x(PO4)3 with 0 <= x <= 0.6; return the formula with aliases resolved.
+    """Accept Li1+xAlxTi2-x(PO4)3 with 0 <= x <= 0.6 and other lithium oxides; return it with aliases resolved.
+
+    Whether the library knows a phase of that composition is found out where the library is read.
 
     Raises
     ------
     CompositionError
-        Another element, no charge balance, or x outside the range.
+        No lithium oxide, no charge balance, or x outside the range.
     """
     formula = ALIASES.get(formula.lower(), formula)
     found = amounts(formula)
+    if not {"Li", "O"} <= set(found):
+        raise CompositionError(f"electrolyte '{formula}' must hold Li and O")
     other = sorted(set(found) - set(OXIDATION_STATES))
     if other:
-        raise CompositionError(f"electrolyte '{formula}' holds {other[0]}; allowed are Li, Al, Ti, P, O")
+        raise CompositionError(
+            f"electrolyte '{formula}' holds {other[0]}; allowed are {', '.join(OXIDATION_STATES)}"
+        )
     charge = sum(OXIDATION_STATES[element] * amount for element, amount in found.items())
     if abs(charge) > 0.01:
         raise CompositionError(
             f"electrolyte '{formula}' is not charge-balanced: the ions sum to {charge:+.3g}; must be 0"
         )
-    aluminium = found.get("Al", 0.0)
-    if not 0.0 <= aluminium <= 0.6 or any(
-        abs(found.get(element, 0.0) - expected) > 0.01
+    if set(found) == NASICON:
+        _check_nasicon(formula, found)
+    return formula
+
+
+def _check_nasicon(formula: str, found: Mapping[str, float]) -> None:
+    aluminium = found["Al"]
+    if not aluminium <= 0.6 or any(
+        abs(found[element] - expected) > 0.01
         for element, expected in {"Ti": 2.0 - aluminium, "P": 3.0, "O": 12.0}.items()
     ):
         raise CompositionError(
-            f"electrolyte '{formula}' is not Li1+xAlxTi2-x(PO4)3 with x from 0 to 0.6; other electrolytes are not yet known"
+            f"electrolyte '{formula}' is not Li1+xAlxTi2-x(PO4)3 with x from 0 to 0.6, the range of its data"
         )
-    return formula

@@ -45,6 +45,28 @@ class Cathode(Section):
         le=100.0,
         description="radius of the grain that diffusion sees, 0.005 to 100 µm",
     )
+    grain_size_spread: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.5,
+        description="standard deviation of ln radius in the distribution of volume over size, 0 to 1.5; 0: all alike",
+    )
+    morphology: Literal["single-crystal", "polycrystalline"] = Field(
+        default="single-crystal",
+        description="polycrystalline grains let lithium in along their grain boundaries",
+    )
+    crystallite_um: Annotated[float, Unit("micrometer")] | None = Field(
+        default=None,
+        gt=0.001,
+        le=100.0,
+        description="size of the crystallites in polycrystalline grains, at most the diameter of the grain",
+    )
+    antisite_fraction: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=0.2,
+        description="Ni on lithium sites, 0 to 0.2; left out: the value of the data table",
+    )
     capacity_mAh_per_g: float = Field(
         default=222.2, gt=0.0, le=280.0, description="reference capacity of the undamaged cathode"
     )
@@ -56,12 +78,24 @@ class Cathode(Section):
 
         return check_cathode(formula)
 
+    @model_validator(mode="after")
+    def _crystallites_fit(self) -> Self:
+        size = self.crystallite_um
+        if (self.morphology == "polycrystalline") != (size is not None):
+            raise ValueError("crystallite_um belongs to morphology: polycrystalline, and only there")
+        if size is not None and size > 2.0 * self.grain_radius_um:
+            raise ValueError(
+                f"crystallites of {size:g} µm do not fit into grains of radius {self.grain_radius_um:g} µm"
+            )
+        return self
+
 
 class Electrolyte(Section):
-    """The oxide electrolyte Li1+xAlxTi2-x(PO4)3."""
+    """The oxide electrolyte: LATP, or any lithium oxide whose phase is in the library or among the user's phases."""
 
     formula: Formula = Field(
-        default="Li1.3Al0.3Ti1.7(PO4)3", description="Li1+xAlxTi2-x(PO4)3, 0 <= x <= 0.6"
+        default="Li1.3Al0.3Ti1.7(PO4)3",
+        description="Li1+xAlxTi2-x(PO4)3 with x from 0 to 0.6, or a solid of `cosinter phases list`",
     )
 
     @field_validator("formula")
@@ -88,11 +122,68 @@ class Compensator(Section):
         return self
 
 
+class Law(Section):
+    """k(T) = value exp[-(energy/R)(1/T - 1/T_at)], as the user knows it."""
+
+    value: float = Field(gt=0.0, description="value at at_C, in the unit of the quantity")
+    at_C: Celsius = 25.0
+    energy_kJ_per_mol: Annotated[float, Unit("kilojoule/mole")] = Field(
+        default=0.0, ge=0.0, le=1000.0, description="activation energy"
+    )
+    log10_uncertainty: float = Field(
+        default=0.0, ge=0.0, le=10.0, description="one standard deviation, in decades"
+    )
+    source: str = Field(default="study file", min_length=3, max_length=500)
+
+
+class Coating(Section):
+    """A barrier film on the cathode grains, which breaks down on heating."""
+
+    material: Formula = Field(
+        default="LiNbO3", description="a material of data/coatings.yaml, or any name with both laws given"
+    )
+    thickness_nm: Annotated[float, Unit("nanometer")] = Field(
+        default=10.0, ge=0.0, le=1000.0, description="0 to 1000 nm"
+    )
+    conductivity: Law | None = Field(
+        default=None,
+        description="ambipolar lithium conductivity of the film, S/m; replaces that of the table",
+    )
+    breakdown: Law | None = Field(
+        default=None,
+        description="first-order rate at which the film is lost, 1/s; replaces that of the table",
+    )
+
+    @model_validator(mode="after")
+    def _material_is_known(self) -> Self:
+        from cosinter.analysis.coatings import coating_materials
+
+        if (self.conductivity is None or self.breakdown is None) and self.material not in coating_materials():
+            raise ValueError(
+                f"material {self.material} is none of {', '.join(coating_materials())}; "
+                "give its conductivity and breakdown"
+            )
+        return self
+
+
+class Crucible(Section):
+    """An open crucible, which lets LiOH vapour out."""
+
+    evaporation_mm_per_s: Annotated[float, Unit("millimeter/second")] = Field(
+        default=0.01,
+        ge=0.0,
+        le=1000.0,
+        description="mass-transfer coefficient from the grain surface into the gas, 0 to 1000 mm/s",
+    )
+
+
 class Case(Section):
-    """One powder mixture taken through the furnace."""
+    """One powder mixture taken through the furnace; without ``crucible`` in a closed one."""
 
     name: Name
     compensator: Compensator | None = None
+    coating: Coating | None = None
+    crucible: Crucible | None = None
 
 
 class Atmosphere(Section):

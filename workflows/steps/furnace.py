@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.constants import bar, hour, micro, nano, zero_Celsius
 
-from cosinter.data.exceptions import InputError
 from cosinter.workflows.execution import Task
 from cosinter.workflows.results import storage_errors
+from cosinter.workflows.steps.case_parameters import cathode_records, with_case
 from cosinter.workflows.steps.thermodynamics import cathode_and_titration
-from cosinter.workflows.study import Atmosphere, Case, Furnace, Study
+from cosinter.workflows.study import Atmosphere, Case, Cathode, Furnace, Study
 
 if TYPE_CHECKING:
     import xarray
 
     from cosinter.analysis.continuum.furnace import Furnace as FurnaceProgramme
     from cosinter.analysis.continuum.inputs import SinterCase
-    from cosinter.analysis.parameters import Arrhenius, ParameterSet, Scalar
+    from cosinter.analysis.parameters import Arrhenius, ParameterSet
 
 SHOWN_TIMES = 400
 CELLS, SAMPLE_CELLS = 60, 40
@@ -65,30 +65,21 @@ def layered_diffusivity(barriers: list[Mapping[str, Any]]) -> Arrhenius | None:
 
 
 def parameter_set(inputs: Mapping[str, Any], diffusivity: Arrhenius | None) -> ParameterSet:
-    """Everything the furnace model takes, for the cathode, electrolyte and programme of ``inputs``."""
+    """Everything the furnace model takes, for the cathode, electrolyte and programme of ``inputs``.
+
+    ``inputs["case"]``, if there, adds the film and the crucible of that case.
+    """
     from cosinter.analysis.assembly import assemble
 
     model, curve = cathode_and_titration(inputs)
-    return assemble(
+    found = assemble(
         study_name=inputs["name"],
         cathode=model,
         titration=curve,
         lithium_diffusivity=diffusivity,
-        overrides={"capacity.reference": capacity_reference(inputs["cathode"]["capacity_mAh_per_g"])},
+        overrides=cathode_records(inputs["cathode"]),
     )
-
-
-def capacity_reference(capacity_mAh_per_g: float) -> Scalar:
-    """Capacity of the undamaged cathode as the study gives it, in C/kg."""
-    from cosinter.analysis.observables.capacity import C_PER_KG_PER_MAH_PER_G
-    from cosinter.analysis.parameters import Scalar
-
-    return Scalar(
-        value=capacity_mAh_per_g * C_PER_KG_PER_MAH_PER_G,
-        unit="C/kg",
-        kind="measured",
-        source="study file, cathode.capacity_mAh_per_g: capacity of the undamaged cathode",
-    )
+    return with_case(found, Case.model_validate(inputs["case"])) if "case" in inputs else found
 
 
 def programme(furnace: Furnace, atmosphere: Atmosphere) -> FurnaceProgramme:
@@ -112,7 +103,7 @@ def sinter_case(inputs: Mapping[str, Any], found: ParameterSet) -> SinterCase:
     """One case of a study for the continuum model."""
     from cosinter.analysis.continuum.inputs import SinterCase, doses_from_weight_percent
 
-    case = Case.model_validate(inputs["case"])
+    case, cathode = Case.model_validate(inputs["case"]), Cathode.model_validate(inputs["cathode"])
     salt = case.compensator
     fraction = inputs["cathode_volume_fraction"]
     doses: dict[str, float] = {}
@@ -130,7 +121,10 @@ def sinter_case(inputs: Mapping[str, Any], found: ParameterSet) -> SinterCase:
         furnace=programme(
             Furnace.model_validate(inputs["furnace"]), Atmosphere.model_validate(inputs["atmosphere"])
         ),
-        grain_radius_m=inputs["cathode"]["grain_radius_um"] * micro,
+        grain_radius_m=cathode.grain_radius_um * micro,
+        size_spread=cathode.grain_size_spread,
+        crystallite_size_m=None if cathode.crystallite_um is None else cathode.crystallite_um * micro,
+        coating_thickness_m=0.0 if case.coating is None else case.coating.thickness_nm * nano,
         cathode_volume_fraction=fraction,
         doses=doses,
         solid_coverage=salt.coverage if salt is not None else None,
@@ -144,7 +138,8 @@ def sinter(task: Task) -> dict[str, Any]:
     from cosinter.analysis.parameters import ParameterSet
 
     stage = task.upstream["parameters"]
-    found = ParameterSet.from_json((stage.folder / "parameters.json").read_bytes())
+    whole = ParameterSet.from_json((stage.folder / "parameters.json").read_bytes())
+    found = with_case(whole, Case.model_validate(task.inputs["case"]))
     case = sinter_case(task.inputs, found)
     dataset, summary = simulate_case(found, case)
     with storage_errors(task.folder):
@@ -172,22 +167,29 @@ def simulate_case(found: ParameterSet, case: SinterCase) -> tuple[xarray.Dataset
 
 
 def spread(found: ParameterSet, case: SinterCase, *, count: int, seed: int) -> dict[str, Any]:
-    """Intervals (5 to 95 %) of the numbers of a summary over samples of the parameters; none if ``count`` is 0."""
-    from cosinter.analysis.continuum.ensemble import intervals, sample
+    """Intervals (5 to 95 %) of the numbers of a summary over samples of the parameters; none if ``count`` is 0.
+
+    Raises
+    ------
+    InputError
+        No sample ended.
+    """
+    from cosinter.analysis.continuum.batch import run_samples
+    from cosinter.analysis.continuum.ensemble import draw, interval
 
     if count == 0:
         return {"intervals": {}, "samples": 0, "failed_samples": 0}
-
-    def run(drawn: ParameterSet) -> dict[str, float]:
-        _, summary = simulate_case(drawn, replace(case, cells=SAMPLE_CELLS, tolerance=SAMPLE_TOLERANCE))
-        return {key: value for key, value in summary.items() if isinstance(value, float) and key != "wall_s"}
-
-    bands = intervals(sample(found, count, seed=seed), run)
-    some = next(iter(bands.values()))
+    quick = replace(case, cells=SAMPLE_CELLS, tolerance=SAMPLE_TOLERANCE)
+    outcomes = run_samples(found, quick, draw(found, count, seed=seed))
+    failed = len(outcomes.failures)
+    bands = {
+        name: interval(outcomes.column(name)[outcomes.good].tolist(), failed=failed)
+        for name in outcomes.names
+    }
     return {
         "intervals": {name: [band.low, band.high] for name, band in bands.items()},
-        "samples": some.samples + some.failed,
-        "failed_samples": some.failed,
+        "samples": count,
+        "failed_samples": failed,
     }
 
 
@@ -233,20 +235,22 @@ def tidy(values: Any) -> list[float]:
 def sinter_study(study: Study, parameters_file: Path | None) -> list[dict[str, Any]]:
     """Simulate every case of a study in this process; the keys of ``cosinter sinter --json``.
 
+    A parameter file replaces the tables as a whole, the films and crucibles of the cases included.
+
     Raises
     ------
     InputError
         The parameter file cannot be read or is not a valid parameter set.
     """
-    from cosinter.analysis.parameters import ParameterSet
     from cosinter.workflows.sources.libraries import library_inputs
+    from cosinter.workflows.variants import read_parameters
 
     whole = {**study.model_dump(mode="json"), "library": library_inputs(study.thermodynamics.energies)}
-    if parameters_file is None:
-        found = parameter_set(whole, None)
-    else:
-        try:
-            found = ParameterSet.from_json(parameters_file.read_bytes())
-        except OSError as error:
-            raise InputError(f"{parameters_file} cannot be read ({error.strerror})") from error
-    return [simulate_case(found, sinter_case({**whole, "case": case}, found))[1] for case in whole["cases"]]
+    given = None if parameters_file is None else read_parameters(parameters_file)
+    common = parameter_set(whole, None) if given is None else given
+    results = []
+    for case in study.cases:
+        found = with_case(common, case) if given is None else given
+        inputs = {**whole, "case": case.model_dump(mode="json")}
+        results.append(simulate_case(found, sinter_case(inputs, found))[1])
+    return results
