@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cosinter.workflows.commands import data, energies, phases, plot, react, runs, science
+from cosinter.workflows.commands import data, energies, phases, plot, react, runs, science, sweep
 from cosinter.workflows.commands.leaving import leave_well
 
 app = typer.Typer(
@@ -52,6 +52,7 @@ for _command in (
     science.structure,
     react.react,
     science.sinter,
+    sweep.sweep,
     energies.energies,
     runs.report,
     runs.export,

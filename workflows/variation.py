@@ -225,10 +225,22 @@ def _number(key: str, value: Any, unit: str = "dimensionless") -> float:
 
 def parse_variation(text: str) -> tuple[str, tuple[Value, ...]]:
     """Read ``KEY=RANGE``; see :func:`parse_range`."""
-    key, equals, values = (part.strip() for part in text.partition("="))
-    if not key or not equals:
-        raise InputError(f"'{text}' is not KEY=FROM:TO:STEP, for example furnace.hold_C=500:800:25")
+    key, values = split_variation(text)
     return key, parse_range(values, name=key)
+
+
+def split_variation(text: str) -> tuple[str, str]:
+    """Cut ``KEY=VALUES`` in two.
+
+    Raises
+    ------
+    InputError
+        One of them is missing.
+    """
+    key, _, values = (part.strip() for part in text.partition("="))
+    if not key or not values:
+        raise InputError(f"'{text}' is not KEY=FROM:TO:STEP, for example furnace.hold_C=500:800:25")
+    return key, values
 
 
 def parse_range(text: str, *, name: str = "range") -> tuple[Value, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cosinter.analysis.parameters import Arrhenius, ParameterSet, Scalar, Table
@@ -45,7 +46,7 @@ def flat_rows(parameters: ParameterSet) -> list[dict[str, str]]:
 
 def parameters_csv(parameters: ParameterSet) -> str:
     """Write one line per parameter (columns :data:`COLUMNS`, RFC 4180, UTF-8, numbers round-trip)."""
-    return _write(COLUMNS, flat_rows(parameters))
+    return csv_text(COLUMNS, flat_rows(parameters))
 
 
 def tables_csv(parameters: ParameterSet) -> str:
@@ -57,7 +58,7 @@ def tables_csv(parameters: ParameterSet) -> str:
     for name, record in parameters.parameters.items():
         if isinstance(record, Table):
             rows.extend(_long_rows(name, record))
-    return _write(LONG_COLUMNS, rows)
+    return csv_text(LONG_COLUMNS, rows)
 
 
 def _describe(record: Scalar | Arrhenius | Table) -> dict[str, str]:
@@ -99,7 +100,8 @@ def _long_rows(name: str, table: Table) -> list[dict[str, Any]]:
     return rows
 
 
-def _write(columns: tuple[str, ...], rows: list[dict[str, Any]] | list[dict[str, str]]) -> str:
+def csv_text(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write rows under a header (RFC 4180, numbers round-trip); what is missing or None is empty."""
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
     writer.writeheader()

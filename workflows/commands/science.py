@@ -103,7 +103,7 @@ def _shown(key: str, value: float) -> str:
     return f"{value:.3f}" if key.endswith(("_fraction", "_per_metal")) else f"{value:.4g}"
 
 
-def write_user_file(path: Path, text: str) -> None:
+def write_user_file(path: Path, text: str | bytes) -> None:
     """Write a file that the user named; a wrong path is the user's mistake.
 
     Raises

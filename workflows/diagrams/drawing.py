@@ -136,6 +136,17 @@ def check_target(path: Path) -> None:
         Its ending is no form of a drawing, its folder is missing or closed to writing, or it is a folder.
     """
     check_suffix(path)
+    check_writable(path)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file whose folder is missing or closed to writing, or that is a folder.
+
+    Raises
+    ------
+    InputError
+        It is one of these.
+    """
     folder = path.absolute().parent
     if not folder.is_dir():
         raise InputError(f"cannot write {path} (no such folder)")

@@ -166,10 +166,10 @@ def write_figures(content: ReportContent, folder: Path) -> tuple[Path, ...]:
 
 def case_colours(cases: Iterable[Case]) -> dict[str, str]:
     """Give every case a colour of its role, by name."""
-    return dict(zip((case.name for case in cases), _colours([case.role for case in cases]), strict=True))
+    return dict(zip((case.name for case in cases), colours_of([case.role for case in cases]), strict=True))
 
 
-def _colours(roles: Sequence[Role]) -> list[str]:
+def colours_of(roles: Sequence[Role]) -> list[str]:
     """The next free colour of each role."""
     used: dict[Role, int] = {}
     colours = []
@@ -330,7 +330,7 @@ def _gas(content: ReportContent, colours: Mapping[str, str]) -> Figure:
 
 
 def _chart(chart: Chart) -> Figure:
-    colours = _colours([curve.role for curve in chart.curves])
+    colours = colours_of([curve.role for curve in chart.curves])
     lines = tuple(
         Line(
             curve.label, curve.x, curve.y, colour, "solid", curve.low, curve.high, markers=len(curve.x) <= 25
