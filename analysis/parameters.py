@@ -145,6 +145,7 @@ class SharedError(BaseModel):
 
     name: str = Field(min_length=1, description="what is uncertain, e.g. 'enthalpy of Li2O'")
     source: str = Field(min_length=3, description="where the size of the error is from")
+    kind: Kind = Field(default="computed", description="what stands behind the value that may be wrong")
     shifts: Mapping[str, tuple[float, ...]]
 
 

@@ -29,7 +29,7 @@ import numpy as np
 from scipy.constants import R, kilo, physical_constants
 
 from cosinter.analysis.equilibrium.titration import TitrationCurve, TitrationStep
-from cosinter.analysis.parameters import SharedError
+from cosinter.analysis.parameters import Kind, SharedError
 from cosinter.analysis.thermochemistry.cathode import CathodeModel
 from cosinter.analysis.thermochemistry.functions import REFERENCE_TEMPERATURE
 from cosinter.analysis.thermochemistry.library import add_errors, combined_errors
@@ -85,9 +85,22 @@ def shared_errors(
                     shift = np.linspace(values[0], values[-1], lithium_points) if response.ends else values
                     found.setdefault(name, {})[table] = tuple((response.factor * shift).tolist())
     return tuple(
-        SharedError(name=name, source=f"{SOURCE}, at {temperature:g} K", shifts=shifts)
+        SharedError(
+            name=name,
+            source=f"{SOURCE}, at {temperature:g} K",
+            kind=_kind(cathode, name),
+            shifts=shifts,
+        )
         for name, shifts in found.items()
     )
+
+
+def _kind(cathode: CathodeModel, name: str) -> Kind:
+    """What stands behind the number: as its record says, else a computation."""
+    table = load_table("thermochemistry")["cathode"]
+    records = {_cathode_label(key): record["kind"] for key, record in table.items()}
+    kinds: dict[str, Kind] = {phase.name: phase.kind for phase in cathode.library.phases}
+    return records.get(name) or kinds.get(name.partition(" of ")[2], "computed")
 
 
 def conductivity_errors(products: Sequence[str]) -> tuple[SharedError, ...]:
@@ -102,6 +115,7 @@ def conductivity_errors(products: Sequence[str]) -> tuple[SharedError, ...]:
             SharedError(
                 name=f"conductivity of {formula}",
                 source=entry["source"],
+                kind=entry["kind"],
                 shifts={"interphase.conductivity": shift},
             )
         )
@@ -157,7 +171,11 @@ def _titration_response(titration: TitrationCurve) -> Response:
 def _own(name: str) -> Errors:
     """Error of one energy of the cathode model, J/mol metal."""
     record = load_table("thermochemistry")["cathode"][name]
-    return {f"cathode {name.replace('_', ' ')}": (float(record["uncertainty"]) * kilo, 0.0)}
+    return {_cathode_label(name): (float(record["uncertainty"]) * kilo, 0.0)}
+
+
+def _cathode_label(name: str) -> str:
+    return POTENTIAL if name == "open_circuit_potential" else f"cathode {name.replace('_', ' ')}"
 
 
 def _potential_error(cathode: CathodeModel) -> Errors:
