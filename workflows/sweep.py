@@ -86,7 +86,7 @@ def lay_out(
         group = groups.setdefault(digest(found), _Group(found, {}))
         for stage in varied:
             if stage.function == "sinter" and stage.inputs["case"]["name"] in names:
-                inputs = {key: value for key, value in stage.inputs.items() if key != "uncertainty_samples"}
+                inputs = _anonymous(stage.inputs)
                 key = digest(inputs)
                 group.runs[key] = inputs
                 wanted.append((changes, stage.inputs["case"]["name"], digest(found), key))
@@ -107,6 +107,12 @@ def _chosen(study: Study, cases: Sequence[str]) -> list[str]:
         if case not in known:
             raise UnknownNameError("case", case, known)
     return [case for case in known if case in cases] if cases else known
+
+
+def _anonymous(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs of one run without what changes no number, so that equal runs of different cases are one."""
+    kept = {key: value for key, value in inputs.items() if key != "uncertainty_samples"}
+    return {**kept, "case": {**inputs["case"], "name": "run"}}
 
 
 def _isothermal(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,8 +167,9 @@ def run_sweep(
     Returns
     -------
     list of dict
-        One row per point and case: the changed keys, ``case``, the outcomes, with samples their 5, 50 and 95 %
-        quantiles (``layered_fraction_low`` ...), and ``error``: why a run has no outcome, else None.
+        One row per point and case: the changed keys, ``case``, the outcomes, and ``error``: why a run has none, else
+        None. With samples also the 5, 50 and 95 % quantiles of each outcome (``layered_fraction_low`` ...), the
+        errors that decide it (``layered_fraction_dominant``), and how many samples were run and failed.
     Outcome
         What was run, kept or failed.
 
@@ -195,7 +202,8 @@ def columns(outcomes: Sequence[str], samples: int) -> list[str]:
     if not samples:
         return [*outcomes, "error"]
     bands = [f"{name}_{quantile}" for name in outcomes for quantile in QUANTILES]
-    return [*outcomes, *bands, "samples", "failed_samples", "error"]
+    deciding = [f"{name}_dominant" for name in outcomes]
+    return [*outcomes, *bands, *deciding, "samples", "failed_samples", "error"]
 
 
 def _read(plan: Plan, results: Results, name: str) -> StageResult | str:
@@ -214,6 +222,8 @@ def _cells(chunk: StageResult | str, place: int) -> dict[str, Any]:
     cells = dict(zip(names, row["values"] or (), strict=False)) | {"error": row["error"]}
     for name, band in zip(names, row.get("intervals") or (), strict=False):
         cells |= {f"{name}_{quantile}": value for quantile, value in zip(QUANTILES, band, strict=True)}
+    for name, deciding in zip(names, row.get("dominant") or (), strict=False):
+        cells[f"{name}_dominant"] = "; ".join(deciding)
     return cells | {key: row[key] for key in ("samples", "failed_samples") if key in row}
 
 

@@ -17,6 +17,7 @@ PANELS = {
     "asr_ohm_cm2": "Area-specific resistance (Ω cm²)",
     "capacity_mAh_per_g": "Capacity (mAh/g)",
 }
+LOGARITHMIC = ("interphase_nm", "asr_ohm_cm2")
 BAND = "5 to 95 % over the samples of the parameters"
 MOST_LINES = 24
 Rows = Sequence[Mapping[str, Any]]
@@ -58,8 +59,8 @@ def sweep_figure(study: Study, rows: Rows, *, axes: Sequence[str]) -> Figure:
         )
     styles = _styles(study, list(groups))
     panels = tuple(
-        Panel(label, tuple(_line(key, group, x, name, others, *styles[key]) for key, group in groups.items()))
-        for name, label in PANELS.items()
+        _panel(name, [_line(key, group, x, name, others, *styles[key]) for key, group in groups.items()])
+        for name in PANELS
     )
     return Figure(
         name=f"{study.name}-sweep",
@@ -71,6 +72,17 @@ def sweep_figure(study: Study, rows: Rows, *, axes: Sequence[str]) -> Figure:
         if "samples" in rows[0]
         else f"Outcome over {x}.",
     )
+
+
+def _panel(name: str, lines: Sequence[Line]) -> Panel:
+    """Fractions and capacities from 0, thicknesses and resistances, which span decades, on a logarithmic axis."""
+    values = [
+        value for line in lines for series in (line.y, line.low or (), line.high or ()) for value in series
+    ]
+    logarithmic = name in LOGARITHMIC and min(values) > 0.0
+    top = {"layered_fraction": 1.0}.get(name, max(values))
+    y_range = None if name in LOGARITHMIC else (0.0, 1.05 * top)
+    return Panel(PANELS[name], tuple(lines), log_y=logarithmic, y_range=y_range)
 
 
 def _is_axis(rows: Rows, key: str) -> bool:
@@ -95,7 +107,9 @@ def _line(
 ) -> Line:
     ordered = sorted(group, key=lambda row: float(row[x]))
     banded = all(row.get(f"{name}_low") is not None for row in ordered)
-    values = [f"{other.rpartition('.')[2]} {value}" for other, value in zip(others, key[1:], strict=True)]
+    values = [
+        f"{other.rpartition('.')[2]} {_shown(value)}" for other, value in zip(others, key[1:], strict=True)
+    ]
     return Line(
         label=", ".join([key[0], *values]),
         x=tuple(float(row[x]) for row in ordered),
@@ -107,3 +121,7 @@ def _line(
         markers=len(ordered) < 40,
         band=BAND if banded else "",
     )
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"

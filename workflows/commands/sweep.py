@@ -177,14 +177,14 @@ def _show(
 
     outcomes = {
         "layered_fraction": "layered",
-        "lithium_per_metal": "Li per metal",
-        "interphase_nm": "interphase nm",
-        "asr_ohm_cm2": "ASR Ω cm²",
+        "lithium_per_metal": "Li/metal",
+        "interphase_nm": "nm",
+        "asr_ohm_cm2": "Ω cm²",
         "capacity_mAh_per_g": "mAh/g",
     }
     shown = Table(title="after the furnace")
     for heading in (*keys, "case", *outcomes.values()):
-        shown.add_column(heading, justify="left" if heading == "case" else "right")
+        shown.add_column(heading.replace(".", "\n"), justify="left" if heading == "case" else "right")
     for row in rows[:SHOWN_ROWS]:
         cells = [_number(row[key]) for key in keys]
         shown.add_row(*cells, row["case"], *(_with_interval(row, name) for name in outcomes))
@@ -197,15 +197,15 @@ def _show(
 
 
 def _with_interval(row: Mapping[str, Any], name: str) -> str:
-    """The outcome, behind it its 5 to 95 % interval if there is one."""
+    """The outcome, below it its 5 to 95 % interval if there is one."""
     if row[name] is None:
         return "failed"
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    return _number(row[name]) + (f" ({_number(low)} to {_number(high)})" if low is not None else "")
+    return _number(row[name]) + (f"\n{_number(low)} to {_number(high)}" if low is not None else "")
 
 
 def _number(value: Any) -> str:
-    return str(value) if isinstance(value, str) else f"{value:.4g}"
+    return str(value) if isinstance(value, str) else f"{value:.3g}"
 
 
 def _account(rows: Sequence[Mapping[str, Any]], failed: int) -> None:

@@ -13,6 +13,7 @@ from cosinter.workflows.steps.furnace import SAMPLE_CELLS, SAMPLE_TOLERANCE, par
 
 if TYPE_CHECKING:
     from cosinter.analysis.continuum.batch import Outcomes
+    from cosinter.analysis.continuum.ensemble import Draws
     from cosinter.analysis.parameters import ParameterSet
 
 SAMPLES_FILE = "samples.npy"
@@ -35,7 +36,8 @@ def sweep(task: Task) -> dict[str, Any]:
     -------
     dict
         ``outcomes``: names; ``rows``: one per run with ``values`` (None if the run failed), ``error``, and with
-        samples ``intervals`` (5, 50 and 95 % of each outcome), ``samples`` and ``failed_samples``.
+        samples ``intervals`` (5, 50 and 95 % of each outcome), ``samples``, ``failed_samples`` and ``dominant``
+        (the errors that decide each outcome, strongest first).
     """
     from cosinter.analysis.continuum.batch import OUTCOMES, run_cases, run_samples
     from cosinter.analysis.continuum.ensemble import draw
@@ -50,7 +52,7 @@ def sweep(task: Task) -> dict[str, Any]:
         for row, case in zip(rows, cases, strict=True):
             coarse = replace(case, cells=SAMPLE_CELLS, tolerance=SAMPLE_TOLERANCE)
             spreads.append(run_samples(found, coarse, draws, workers=task.workers))
-            row |= spread(spreads[-1])
+            row |= spread(spreads[-1]) | {"dominant": dominant(draws, spreads[-1])}
         with storage_errors(task.folder):
             np.save(task.folder / SAMPLES_FILE, np.stack([outcomes.values for outcomes in spreads]))
     return {"outcomes": list(OUTCOMES), "rows": rows}
@@ -82,3 +84,12 @@ def spread(outcomes: Outcomes) -> dict[str, Any]:
         "samples": len(outcomes.values),
         "failed_samples": failed,
     }
+
+
+def dominant(draws: Draws, outcomes: Outcomes) -> list[list[str]]:
+    """The three errors that decide each outcome by rank correlation; fewer where chance cannot be ruled out."""
+    from cosinter.analysis.continuum.sensitivity import FEWEST_SAMPLES, ranks, top
+
+    if outcomes.good.sum() < FEWEST_SAMPLES:
+        return [[] for _ in outcomes.names]
+    return [list(top(ranks(draws, outcomes, name), 3)) for name in outcomes.names]
