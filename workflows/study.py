@@ -185,6 +185,17 @@ class Case(Section):
     coating: Coating | None = None
     crucible: Crucible | None = None
 
+    @property
+    def protection(self) -> str:
+        """What protects the cathode, in words: ``3 wt% LiOH + 10 nm LiNbO3``; empty if nothing does."""
+        parts = []
+        if self.compensator is not None:
+            salts = {"LiOH": self.compensator.LiOH_wt_percent, "Li2CO3": self.compensator.Li2CO3_wt_percent}
+            parts += [f"{dose:g} wt% {salt}" for salt, dose in salts.items() if dose]
+        if self.coating is not None and self.coating.thickness_nm > 0.0:
+            parts.append(f"{self.coating.thickness_nm:g} nm {self.coating.material}")
+        return " + ".join(parts)
+
 
 class Atmosphere(Section):
     """Partial pressures in bar of the gases that the furnace holds constant."""

@@ -23,6 +23,7 @@ from cosinter.workflows.report.content import (
     Kink,
     LadderRow,
     LatticeValue,
+    ParameterRow,
     PatternRow,
     PhaseRow,
     PhononRow,
@@ -36,8 +37,10 @@ from cosinter.workflows.report.content import (
     StructureRow,
 )
 from cosinter.workflows.report.parameters import parameter_rows
+from cosinter.workflows.report.rows import Role
 from cosinter.workflows.report.thermodynamics import reaction_charts
 from cosinter.workflows.results import Results, StageResult
+from cosinter.workflows.steps.case_parameters import with_case
 from cosinter.workflows.study import Study
 
 BALANCE_LIMIT = 1.0e-9
@@ -125,7 +128,7 @@ def make_content(found: Collected) -> ReportContent:
             for name, data in found.sinter.items()
             for element, error in data["summary"]["balance_error"].items()
         ),
-        parameters=parameter_rows(found.parameters) if found.parameters is not None else (),
+        parameters=tuple(_parameters(found)),
         warnings=(*(f"stage {name} has no result" for name in found.missing), *_warnings(found)),
         limitations=judge.LIMITATIONS,
         manifest=tuple(_stage(stage) for stage in found.stages.values()),
@@ -145,13 +148,28 @@ FILES = {
 
 
 def _case(study: Study, name: str) -> Case:
-    compensator = next(case.compensator for case in study.cases if case.name == name)
-    if compensator is None:
-        return Case(name=name, label="without compensator", role="bare")
-    doses = {"LiOH": compensator.LiOH_wt_percent, "Li2CO3": compensator.Li2CO3_wt_percent}
-    label = " + ".join(f"{dose:g} wt% {salt}" for salt, dose in doses.items() if dose)
-    first = next(case.name for case in study.cases if case.compensator is not None)
-    return Case(name=name, label=label, role="compensated" if name == first else "other")
+    case = next(case for case in study.cases if case.name == name)
+    crucible = "" if case.crucible is None else ", open crucible"
+    if not case.protection:
+        return Case(name=name, label=f"unprotected{crucible}", role="bare")
+    first = next(case.name for case in study.cases if case.protection)
+    role: Role = "compensated" if name == first else "other"
+    return Case(name=name, label=f"{case.protection}{crucible}", role=role)
+
+
+def _parameters(found: Collected) -> Iterator[ParameterRow]:
+    """The common set, then what each case has in place of it."""
+    if found.parameters is None:
+        return
+    yield from parameter_rows(found.parameters)
+    for case in found.study.cases:
+        own = with_case(found.parameters, case)
+        changed = {
+            f"{name} ({case.name})": record
+            for name, record in own.parameters.items()
+            if record != found.parameters.parameters.get(name)
+        }
+        yield from parameter_rows(own.model_copy(update={"parameters": changed}))
 
 
 def _structure(data: Mapping[str, Any]) -> StructureRow:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from cosinter.data.exceptions import InputError
 from cosinter.data.tables import load_table
 from cosinter.workflows.report.content import Headline, Number, PublishedRow, Verdict
-from cosinter.workflows.study import Study
+from cosinter.workflows.study import Case, Study
 
 Sinter = Mapping[str, Mapping[str, Any]]
 
@@ -26,23 +26,25 @@ LIMITATIONS = (
     "Enthalpies of LATP, LiTi2(PO4)3, LiNiO2 and LiCoO2 are estimates (15 to 45 kJ per mol of formula); of the spinels, "
     "Ni3O4 and LiNi2O4 were never measured.",
     "Phases in one place of the grain share one lithium potential; there is no phase-field and no cracking, and all of the "
-    "grain surface touches electrolyte or salt.",
+    "open faces touch electrolyte or salt. Grains of different size trade no lithium.",
     "Lithium diffusivity at firing temperature is extrapolated from 110-350 °C or computed with a rigid-ion potential.",
     "The electrolyte reacts along one titration curve as a well-stirred sink; the resistance takes the phosphate for a "
     "percolating glass (crystalline Li3PO4 would block), so read it as an order of magnitude.",
-    "LiOH takes up CO2 only by way of Li2O, salts do not evaporate, CO2 and H2O draw no lithium out of the cathode, and "
+    "Lithium evaporates only as LiOH and only from an open crucible, CO2 and H2O draw no lithium out of the cathode, and "
     "LiOH and Li2CO3 mix ideally in the melt.",
+    "A film on the cathode passes lithium together with electrons and is lost as it crystallises; its elements stay out of "
+    "the cathode, and what is left of it adds nothing to the resistance.",
     "Capacity is the lithium left in layered material times the voltage window left by the resistance; "
     "nothing is known here about cycling.",
 )
 
 
 def verdict(study: Study, sinter: Sinter) -> Verdict:
-    """Say whether the cathode survives, for the bare case and the best compensated one."""
+    """Say whether the cathode survives, for the bare case and the best protected one."""
     limit = study.criterion.layered_fraction
-    bare = _first(study, sinter, compensated=False)
+    bare = _first(study, sinter, _bare)
     best = max(
-        (data for name, data in sinter.items() if _compensated(study, name)),
+        (data for name, data in sinter.items() if _protected(study, name)),
         key=lambda data: data["summary"]["layered_fraction"],
         default=None,
     )
@@ -53,9 +55,7 @@ def verdict(study: Study, sinter: Sinter) -> Verdict:
     parts = [f"{_name(data)}: layered fraction {_shown(data)}" for data in (bare, best) if data is not None]
     detail = f"{'; '.join(parts)} after the furnace; the study asks for at least {limit:g}."
     if bare is not None and _standing(bare, limit) == "survives":
-        return Verdict(
-            status="survives", headline="The cathode survives without a compensator.", detail=detail
-        )
+        return Verdict(status="survives", headline="The cathode survives without protection.", detail=detail)
     if best is not None and _standing(best, limit) == "survives":
         return Verdict(status="survives", headline=f"The cathode survives with {_name(best)}.", detail=detail)
     if bare is None or best is None:
@@ -74,13 +74,20 @@ def verdict(study: Study, sinter: Sinter) -> Verdict:
     )
 
 
-def _first(study: Study, sinter: Sinter, *, compensated: bool) -> Mapping[str, Any] | None:
-    names = [case.name for case in study.cases if (case.compensator is not None) == compensated]
-    return next((sinter[name] for name in names if name in sinter), None)
+def _first(study: Study, sinter: Sinter, wanted: Callable[[Case], bool]) -> Mapping[str, Any] | None:
+    return next((sinter[case.name] for case in study.cases if wanted(case) and case.name in sinter), None)
 
 
-def _compensated(study: Study, name: str) -> bool:
-    return any(case.name == name and case.compensator is not None for case in study.cases)
+def _bare(case: Case) -> bool:
+    return not case.protection
+
+
+def _compensated(case: Case) -> bool:
+    return case.compensator is not None and case.coating is None
+
+
+def _protected(study: Study, name: str) -> bool:
+    return any(case.name == name and bool(case.protection) for case in study.cases)
 
 
 def _name(data: Mapping[str, Any]) -> str:
@@ -159,8 +166,8 @@ def _published(row: Mapping[str, Any], ours: float | None, source: str) -> Publi
 
 
 def _ours(study: Study, sinter: Sinter) -> dict[str, float]:
-    bare = _first(study, sinter, compensated=False)
-    helped = _first(study, sinter, compensated=True)
+    bare = _first(study, sinter, _bare)
+    helped = _first(study, sinter, _compensated)
     values = {"capacity_reference": study.cathode.capacity_mAh_per_g}
     if bare is not None:
         values["capacity_bare"] = bare["summary"]["capacity_mAh_per_g"]
