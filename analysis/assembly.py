@@ -46,7 +46,8 @@ def assemble(
     ----------
     cathode : free energies of the layered, spinel and rock-salt forms; its library gives O2, Li2O and Li2CO3
     titration : uptake of Li2O by the electrolyte at one temperature; the same steps are used at all others, joined
-        (:mod:`cosinter.analysis.continuum.staircase`) where one would fall below the one before it
+        (:mod:`cosinter.analysis.continuum.staircase`) where one would fall below the one before it.
+        An electrolyte that takes none stays as it is
     lithium_diffusivity : D of lithium vacancies in the layered phase (m2/s), for example from
         :func:`cosinter.analysis.barriers.hop_diffusivity`; the literature estimate if left out
     overrides : records that replace others of the same dotted name
@@ -54,12 +55,13 @@ def assemble(
     Raises
     ------
     InputError
-        The electrolyte takes no Li2O, or the diffusivity is not in m2/s.
+        The diffusivity is not in m2/s.
     DataError
         ``data/transport.yaml`` is damaged.
     """
     from cosinter import __version__
 
+    titration = titration if uptake_steps(titration) else titration.saturated()
     records: dict[str, AnyRecord] = {}
     records.update(transport_records())
     records.update(coating_records())
@@ -237,10 +239,6 @@ def _gas_table(gas: Phase) -> Table:
 def _electrolyte_records(titration: TitrationCurve) -> tuple[dict[str, AnyRecord], dict[str, Any]]:
     steps = uptake_steps(titration)
     kept = [titration.steps.index(step) for step in steps]
-    if not steps:
-        raise InputError(
-            f"{titration.solid.formula} takes up no Li2O at {titration.temperature_K:g} K: nothing to sinter"
-        )
     vertices = [0.0, *(step.li2o_to for step in steps)]
     mixtures = [steps[0].products_from, *(step.products_to for step in steps)]
     names = list(dict.fromkeys([name for mixture in mixtures for name in mixture]))

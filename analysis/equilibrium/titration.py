@@ -12,7 +12,7 @@ staircase is one mixing line: t (solid - n0 Li2O) + (1 - t) Li2O holds n = (1 - 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
@@ -81,6 +81,13 @@ class TitrationCurve:
     def capacity(self) -> float:
         """Li2O that the solid can take, mol per mol solid."""
         return self.steps[-1].li2o_to if self.steps else 0.0
+
+    def saturated(self) -> TitrationCurve:
+        """The staircase of a solid that takes up no Li2O: one step on which Li2O(s) gathers beside it, unchanged."""
+        lithia = self.library.stable("Li2O", temperature_K=self.temperature_K)
+        alone = {self.solid.name: 1.0}
+        step = TitrationStep(0.0, 1.0, 0.0, 0.0, alone, {**alone, lithia.name: 1.0})
+        return replace(self, steps=(step,), saturation_mu_J_per_mol=0.0)
 
     def plateau_mu(self, temperatures_K: ArrayLike) -> FloatArray:
         """Potential of the same steps at other temperatures and the same pressures, J/mol Li2O, [nT, steps].

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy.constants import zero_Celsius
 
 from cosinter.analysis.coatings import coating_records
 from cosinter.analysis.parameters import ParameterSet
-from cosinter.data.exceptions import InputError, UnknownNameError
+from cosinter.data.exceptions import UnknownNameError
 from cosinter.workflows.sources.libraries import library_inputs
 from cosinter.workflows.steps.case_parameters import with_case
 from cosinter.workflows.steps.furnace import parameter_set, sinter_case
@@ -94,8 +95,15 @@ def test_electrolytes_come_from_the_library_alone() -> None:
     assert found.labels["electrolyte.composition"] == {"Li": 4.0, "Ti": 5.0, "O": 12.0}
     with pytest.raises(UnknownNameError, match="Li7La3Zr2O12"):
         parameter_set(whole(electrolyte={"formula": "Li7La3Zr2O12"}), None)
-    with pytest.raises(InputError, match="takes up no Li2O"):
-        parameter_set(whole(electrolyte={"formula": "Li3PO4"}), None)
+
+
+def test_an_electrolyte_that_takes_no_lithium_stays_as_it_is() -> None:
+    """Li3PO4 is the last phosphate of the staircase: beside it Li2O stays Li2O, at its own potential."""
+    found = parameter_set(whole(electrolyte={"formula": "Li3PO4"}), None)
+    potential = found.table("electrolyte.titration.potential").array
+    np.testing.assert_allclose(potential, 0.0, atol=1e-6)
+    assert [product["formula"] for product in found.labels["electrolyte.products"]] == ["Li3PO4", "Li2O"]
+    np.testing.assert_array_equal(found.table("electrolyte.titration.products").array, [[1, 0], [1, 1]])
 
 
 @pytest.mark.parametrize(
