@@ -55,14 +55,13 @@ class Measurement:
 
 
 def calibration_problem(
-    parameters: ParameterSet,
     names: Sequence[str],
-    cases: Sequence[SinterCase],
+    runs: Sequence[tuple[ParameterSet, SinterCase]],
     measurements: Sequence[Measurement],
     *,
     workers: int = 1,
 ) -> Problem:
-    """Compare the model with measurements; ``cases`` are the experiments by number, equal ones are run once.
+    """Compare the model with measurements; ``runs`` are the experiments by number, equal ones are run once.
 
     All sources of error that are not in ``names`` keep their most probable value.
 
@@ -71,25 +70,27 @@ def calibration_problem(
     InputError
         There is no measurement, or a source of error is named twice or has no uncertainty.
     """
-    check_names(parameters, names)
+    for parameters in {id(parameters): parameters for parameters, _ in runs}.values():
+        check_names(parameters, names)
     if not measurements:
         raise InputError("there is no measurement to calibrate with; add one")
-    distinct: list[SinterCase] = []
-    run_of: list[int] = []
-    for case in cases:
-        if case not in distinct:
-            distinct.append(case)
-        run_of.append(distinct.index(case))
-    runs = np.array([run_of[m.experiment] for m in measurements])
+    distinct: list[tuple[ParameterSet, SinterCase]] = []
+    place: list[int] = []
+    for parameters, case in runs:
+        same = (i for i, (other, done) in enumerate(distinct) if other is parameters and done == case)
+        place.append(next(same, len(distinct)))
+        if place[-1] == len(distinct):
+            distinct.append((parameters, case))
+    rows = np.array([place[m.experiment] for m in measurements])
     columns = np.array([OUTCOMES.index(m.outcome) for m in measurements])
     logarithmic = np.array([m.logarithmic for m in measurements])
 
     def predict(z: FloatArray) -> FloatArray:
         draws = Draws(tuple(names), np.atleast_2d(z))
-        ends = np.stack([run_samples(parameters, case, draws, workers=workers).values for case in distinct])
-        found = ends[runs, :, columns].T
+        ends = [run_samples(found, case, draws, workers=workers).values for found, case in distinct]
+        found = np.stack(ends)[rows, :, columns].T
         positive = np.where(found > 0.0, found, np.nan)
-        return np.where(logarithmic, np.log(positive), found)
+        return np.asarray(np.where(logarithmic, np.log(positive), found))
 
     return Problem(
         names=tuple(names),
