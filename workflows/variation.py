@@ -141,7 +141,7 @@ def _put(data: Any, key: str, value: Value, *, air: Mapping[str, Any]) -> None:
         if isinstance(data, list):
             data = data[int(part)]
             continue
-        if data[part] is None:
+        if data.get(part) is None:
             data[part] = dict(air) if part == "atmosphere" else {}
         data = data[part]
     data[last] = value

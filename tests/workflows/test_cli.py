@@ -29,6 +29,7 @@ COMMANDS = (
     "energies",
     "plot",
     "sinter",
+    "sweep",
     "report",
     "export",
     "status",
