@@ -21,8 +21,10 @@ from cosinter.analysis.continuum.design import (
     pareto_front,
     sure_shortfall,
 )
-from cosinter.data.exceptions import ConvergenceError
-from cosinter.workflows.design import COSTS, OUTCOMES, Free, Request
+from cosinter.analysis.exports.csv_table import csv_text
+from cosinter.data.exceptions import ConvergenceError, StudyError
+from cosinter.workflows.design import COSTS, FREE, OUTCOMES, Free, Request
+from cosinter.workflows.process_map import Axis, process_map
 from cosinter.workflows.variants import Variant, Variants
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 CHECKED = 4
 #: Relative distance to a target below which it is what limits a design.
 _CLOSE = 0.01
+#: Axes of the maps through the best design, and the runs along each.
+MAPS = (("hold_h", "hold_C"), ("hold_C", "dose"))
+GRID = 13
 NO_DENSIFICATION = (
     "the model does not compute densification: let the ranges of hold_C and hold_h be those "
     "that sinter the electrolyte"
@@ -267,6 +272,63 @@ class _Search:
             outcomes = _plain(self.names, self._known(row)[1])
             found.setdefault(name, {"name": name})[end] = {key: outcomes[key] for key in wanted}
         return list(found.values())
+
+
+def front_csv(content: Mapping[str, Any]) -> str:
+    """One row per design of each front: free numbers, objectives, outcomes, and the probability where it was checked."""
+    rows = [
+        {
+            "front": name,
+            **row["design"],
+            **{f"objective {key}": value for key, value in row["objectives"].items()},
+            **row["outcomes"],
+            **{f"probability {key}": value for key, value in (row["probability"] or {}).items()},
+        }
+        for name in ("nominal", "robust")
+        if content[name] is not None
+        for row in content[name]["front"]
+    ]
+    return csv_text(list(dict.fromkeys(key for row in rows for key in row)), rows)
+
+
+def maps_through(
+    content: Mapping[str, Any], request: Request, variants: Variants, *, tell: Tell
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Process maps over time and temperature, and over temperature and dose, through the best design.
+
+    The best design is the compromise of the robust front where there is one.
+
+    Returns
+    -------
+    dict
+        Content of each map by name.
+    list of str
+        Why a map is missing that this study cannot have, e.g. over the dose of a case without salt.
+    """
+    part = content["robust"] or content["nominal"]
+    best = part["front"][part["compromise"]]["changes"]
+    target = request.targets[0] if request.targets else None
+    drawn, notes = {}, []
+    for across, up in MAPS:
+        x, y = (_axis(request.chosen().get(name, FREE[name])) for name in (across, up))
+        try:
+            drawn[f"map-{across}-{up}".lower().replace("_", "-")] = process_map(
+                variants,
+                x,
+                y,
+                base=best,
+                outcome=target.outcome if target is not None else "layered_fraction",
+                target=target,
+                tell=tell,
+            )
+        except StudyError as error:
+            notes.append(f"no map of {across} and {up}: {error}")
+    return drawn, notes
+
+
+def _axis(free: Free) -> Axis:
+    values = np.linspace(free.low, free.high, GRID)
+    return Axis(free.key, tuple(float(f"{value:.6g}") for value in values))
 
 
 def _plain(names: Sequence[str], values: FloatArray) -> dict[str, float | None]:
