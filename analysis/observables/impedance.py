@@ -103,12 +103,14 @@ def bruggeman(fractions: ArrayLike, conductivities: ArrayLike) -> float:
 
 
 def layer_resistances(thickness_m: ArrayLike, volumes: ArrayLike, conductivities: ArrayLike) -> FloatArray:
-    """Resistance of product layers, delta/sigma, in ohm cm2 (n); 0 where nothing has formed.
+    """Resistance of product layers, min(delta, sum_k d_k)/sigma, in ohm cm2 (n); 0 where nothing has formed.
+
+    Contact before any reaction belongs to ``impedance.clean_interface``, so of the layer only what has grown counts.
 
     Parameters
     ----------
-    thickness_m : thickness of each layer (n)
-    volumes : amount of each product in any unit of volume; round-off below 0 counts as 0 (n, products)
+    thickness_m : thickness of each layer, the layer at the start included (n)
+    volumes : thickness d_k of each product in m; round-off below 0 counts as 0 (n, products)
     conductivities : S/m (n, products), or (products) for all layers alike
 
     Raises
@@ -125,7 +127,9 @@ def layer_resistances(thickness_m: ArrayLike, volumes: ArrayLike, conductivities
     there = (total > 0.0) & (thickness > 0.0)
     found = np.zeros(thickness.shape)
     shares = share[there] / total[there, None]
-    found[there] = thickness[there] / _upper_bound(shares, sigma[there]) * OHM_M2_TO_OHM_CM2
+    found[there] = (
+        np.minimum(thickness, total)[there] / _upper_bound(shares, sigma[there]) * OHM_M2_TO_OHM_CM2
+    )
     return found
 
 
@@ -133,7 +137,7 @@ def interface_resistance(parameters: ParameterSet, dataset: xarray.Dataset) -> I
     """ASR at 25 C of the interface at the end of a continuum run.
 
     Needs ``impedance.clean_interface`` (ohm m2) and ``interphase.conductivity`` (S/m per product) besides the
-    ``product_thickness`` and ``interphase_thickness`` of the run. The initial layer counts as product mixture.
+    ``product_thickness`` and ``interphase_thickness`` of the run.
 
     Raises
     ------
@@ -154,7 +158,8 @@ def interface_resistance(parameters: ParameterSet, dataset: xarray.Dataset) -> I
     clean = parameters.scalar("impedance.clean_interface") * OHM_M2_TO_OHM_CM2
     volumes, thickness = np.maximum(volumes, 0.0), float(end["interphase_thickness"])
     layer = float(layer_resistances([thickness], volumes[None, :], sigma)[0])
-    pessimistic = thickness / bruggeman(volumes, sigma) * OHM_M2_TO_OHM_CM2 if layer > 0.0 else 0.0
+    grown = min(thickness, float(volumes.sum()))
+    pessimistic = grown / bruggeman(volumes, sigma) * OHM_M2_TO_OHM_CM2 if layer > 0.0 else 0.0
     spread = np.array([getattr(record, "log10_uncertainty", None) or 0.0, table.uncertainty or 0.0])
     weights = np.array([clean, layer]) / max(clean + layer, 1e-300)
     return InterfaceResistance(

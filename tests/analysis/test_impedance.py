@@ -54,7 +54,7 @@ def test_known_layer_gives_thickness_over_conductivity():
 
 def test_many_layers_are_each_as_one_alone():
     rng = np.random.default_rng(4)
-    thickness, volumes = 1e-7 * rng.random(20), rng.random((20, 3))
+    thickness, volumes = 1e-7 * rng.random(20), 1e-6 * rng.random((20, 3))
     sigma = 10.0 ** rng.uniform(-14.0, -4.0, (20, 3))
     together = layer_resistances(thickness, volumes, sigma)
     alone = [1e4 * d / hashin_shtrikman(v, s) for d, v, s in zip(thickness, volumes, sigma, strict=True)]
@@ -64,6 +64,12 @@ def test_many_layers_are_each_as_one_alone():
 def test_no_product_has_no_resistance_and_round_off_is_no_product():
     found = layer_resistances([1e-7, 1e-7, 0.0], [[0.0, 0.0], [1.0, -1e-18], [1.0, 1.0]], [1e-5, 1e-14])
     np.testing.assert_allclose(found, [0.0, 100.0, 0.0], rtol=1e-12)
+
+
+def test_the_layer_at_the_start_is_not_counted_twice():
+    """1 nm at the start and nothing grown is a clean contact; 9 nm grown on it count as 9 nm."""
+    found = layer_resistances([1e-9, 1e-8], [[0.0, 1e-20], [9e-9, 0.0]], [1e-5, 1e-12])
+    np.testing.assert_allclose(found, [0.0, 9.0], atol=1e-3)
 
 
 def test_a_layer_that_cannot_conduct_is_refused():
