@@ -79,25 +79,24 @@ def lay_out(
         )
     library = library_inputs(study.thermodynamics.energies)
     groups: dict[str, _Group] = {}
-    wanted = []
+    wanted: list[tuple[Changes, str, str, str]] = []
     for changes in points:
-        varied = continuum_stages(vary(study, changes), library)
-        found = None if parameters is not None else _isothermal(varied[0].inputs)
-        group = groups.setdefault(digest(found), _Group(found, {}))
-        for stage in varied:
+        first, *others = continuum_stages(vary(study, changes), library)
+        found = None if parameters is not None else _isothermal(first.inputs)
+        for stage in others:
             if stage.function == "sinter" and stage.inputs["case"]["name"] in names:
-                inputs = _anonymous(stage.inputs)
-                key = digest(inputs)
-                group.runs[key] = inputs
-                wanted.append((changes, stage.inputs["case"]["name"], digest(found), key))
+                run = _anonymous(stage.inputs)
+                shared = digest([found, {**run["case"], "compensator": None}])
+                key = groups.setdefault(shared, _Group(found, {})).add(run)
+                wanted.append((changes, stage.inputs["case"]["name"], shared, key))
     template = continuum_stages(study, library)
     stages = [Stage(_GIVEN, "given_parameters", {"text": parameters})] if parameters is not None else []
     where: dict[tuple[str, str], tuple[str, int]] = {}
-    for group_key, group in groups.items():
+    for shared, group in groups.items():
         for stage, keys in group.chunks(template, samples):
             stages.append(stage)
-            where |= {(group_key, key): (stage.name, place) for place, key in enumerate(keys)}
-    rows = tuple(Row(changes, case, *where[group, key]) for changes, case, group, key in wanted)
+            where |= {(shared, key): (stage.name, place) for place, key in enumerate(keys)}
+    rows = tuple(Row(changes, case, *where[shared, key]) for changes, case, shared, key in wanted)
     return Sweep(keyed(study.name, stages), rows, samples)
 
 
@@ -126,10 +125,16 @@ def _isothermal(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Group:
-    """Runs (digest -> inputs) that share a parameter set."""
+    """Runs (digest -> inputs) that share a parameter set: they differ in programme, gas and salt at most."""
 
     parameters: Mapping[str, Any] | None
     runs: dict[str, Mapping[str, Any]]
+
+    def add(self, run: Mapping[str, Any]) -> str:
+        """Add a run, unless it is there already; its digest."""
+        key = digest(run)
+        self.runs.setdefault(key, run)
+        return key
 
     def chunks(self, template: Sequence[Stage], samples: int) -> Iterator[tuple[Stage, list[str]]]:
         """Stages and the digests of their runs; code and engines are those of the stages of a single study."""

@@ -201,10 +201,8 @@ def _mixed(
             raise StudyError(
                 f"compensator.{_SHARE} = {share:g}: must be from 0 (Li2CO3 only) to 1 (LiOH only)"
             )
-    elif before > 0.0:
-        share = old[0] / before
-    elif total == 0.0:
-        return {}
+    elif before > 0.0 or total == 0.0:
+        share = old[0] / (before or 1.0)
     else:
         raise StudyError(
             f"{said}: case {case} holds no salt whose ratio could be kept; give compensator.{_SHARE} as well"

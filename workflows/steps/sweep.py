@@ -9,7 +9,9 @@ import numpy as np
 
 from cosinter.workflows.execution import Task
 from cosinter.workflows.results import storage_errors
+from cosinter.workflows.steps.case_parameters import with_case
 from cosinter.workflows.steps.furnace import SAMPLE_CELLS, SAMPLE_TOLERANCE, parameter_set, sinter_case
+from cosinter.workflows.study import Case
 
 if TYPE_CHECKING:
     from cosinter.analysis.continuum.batch import Outcomes
@@ -59,12 +61,15 @@ def sweep(task: Task) -> dict[str, Any]:
 
 
 def _parameters(task: Task) -> ParameterSet:
+    """The set of a chunk: the runs of one have the same film and crucible."""
     from cosinter.analysis.parameters import ParameterSet
 
     given = task.upstream.get("parameters")
     if given is None:
-        return parameter_set(task.inputs["parameters"], None)
-    return ParameterSet.from_json((given.folder / "parameters.json").read_bytes())
+        found = parameter_set(task.inputs["parameters"], None)
+    else:
+        found = ParameterSet.from_json((given.folder / "parameters.json").read_bytes())
+    return with_case(found, Case.model_validate(task.inputs["runs"][0]["case"]))
 
 
 def _row(outcomes: Outcomes, place: int) -> dict[str, Any]:
