@@ -25,5 +25,5 @@ def contours(x: FloatArray, y: FloatArray, values: FloatArray, level: float) -> 
     for name, axis in (("x", x), ("y", y)):
         if len(axis) < 2 or np.any(np.diff(axis) <= 0.0):
             raise InputError(f"the {name} axis of a map must hold at least two ascending values")
-    generator = contour_generator(x, y, np.ma.masked_invalid(values), name="serial")
+    generator = contour_generator(x, y, np.ma.masked_invalid(values), name="serial", corner_mask=False)
     return [np.asarray(line, dtype=np.float64) for line in generator.lines(level)]
