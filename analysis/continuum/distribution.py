@@ -73,11 +73,25 @@ def size_classes(median_radius_m: float, spread: float, *, count: int = CLASSES)
     return SizeClasses(median_radius_m * np.exp(spread * nodes), weights / weights.sum())
 
 
-def cases_by_size(case: SinterCase, *, count: int = CLASSES) -> tuple[tuple[SinterCase, ...], SizeClasses]:
-    """Split a case into one case of uniform grains per size class, each with ``size_spread`` 0."""
-    classes = size_classes(case.grain_radius_m, case.size_spread, count=count)
-    cases = tuple(replace(case, grain_radius_m=float(r), size_spread=0.0) for r in classes.radii_m)
-    return cases, classes
+def by_size(cases: Sequence[SinterCase]) -> tuple[list[SinterCase], list[SizeClasses]]:
+    """One case of uniform grains (``size_spread`` 0) per size class of every case, and the classes of each case.
+
+    The runs of these cases, in this order, go into :func:`whole_powders`.
+    """
+    classes = [size_classes(case.grain_radius_m, case.size_spread) for case in cases]
+    single = [
+        replace(case, grain_radius_m=float(radius), size_spread=0.0)
+        for case, sizes in zip(cases, classes, strict=True)
+        for radius in sizes.radii_m
+    ]
+    return single, classes
+
+
+def whole_powders(values: FloatArray, names: Sequence[str], classes: Sequence[SizeClasses]) -> FloatArray:
+    """Outcomes of every case (cases, names) from those of the runs that :func:`by_size` asked for (runs, names)."""
+    ends = np.cumsum([sizes.radii_m.size for sizes in classes])[:-1]
+    parts = np.split(np.asarray(values, dtype=np.float64), ends)
+    return np.stack([averaged(part, names, sizes) for part, sizes in zip(parts, classes, strict=True)])
 
 
 def averaged(values: FloatArray, names: Sequence[str], classes: SizeClasses) -> FloatArray:

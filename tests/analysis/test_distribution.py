@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosinter.analysis.continuum.distribution import averaged, size_classes
+from cosinter.analysis.continuum.distribution import averaged, by_size, size_classes, whole_powders
+from cosinter.analysis.continuum.furnace import Furnace, Gas
+from cosinter.analysis.continuum.inputs import SinterCase
 from cosinter.data.exceptions import InputError
 
 
@@ -51,6 +53,19 @@ def test_a_blocked_class_takes_its_area_out_of_the_conductance():
 def test_a_class_that_failed_is_not_averaged_away():
     classes = size_classes(1e-6, 0.5, count=2)
     assert np.isnan(averaged(np.array([[np.nan, 1.0], [0.5, 1.0]]), ["a", "asr_ohm_cm2"], classes)[0])
+
+
+def test_cases_are_split_and_put_together_in_order():
+    furnace = Furnace((0.0, 1.0), (300.0, 400.0), (Gas(),))
+    plain = SinterCase("plain", furnace, grain_radius_m=3e-6)
+    spread = SinterCase("spread", furnace, grain_radius_m=1e-6, size_spread=0.4)
+    single, classes = by_size([plain, spread, plain])
+    assert [len(sizes.radii_m) for sizes in classes] == [1, 5, 1]
+    assert single[0] == single[-1] == plain
+    assert all(case.size_spread == 0.0 and case.name == "spread" for case in single[1:6])
+    radii = np.array([[case.grain_radius_m] for case in single])
+    mean = 1e-6 * np.exp(0.08)
+    np.testing.assert_allclose(whole_powders(radii, ["r"], classes)[:, 0], [3e-6, mean, 3e-6], rtol=1e-5)
 
 
 @pytest.mark.parametrize(("radius", "spread", "count"), [(0.0, 0.1, 5), (1e-6, -0.1, 5), (1e-6, 0.1, 0)])

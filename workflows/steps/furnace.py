@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.constants import bar, hour, micro, nano, zero_Celsius
 
+from cosinter.data.exceptions import ConvergenceError
 from cosinter.workflows.execution import Task
 from cosinter.workflows.results import storage_errors
 from cosinter.workflows.steps.case_parameters import cathode_records, with_case
@@ -154,16 +155,38 @@ def sinter(task: Task) -> dict[str, Any]:
 
 
 def simulate_case(found: ParameterSet, case: SinterCase) -> tuple[xarray.Dataset, dict[str, Any]]:
-    """Simulate one case; give the dataset and the summary with resistance and capacity."""
+    """Simulate one case; give the dataset and the summary with resistance and capacity.
+
+    Where the grains differ in size, the dataset is that of the median grain and the summary that of the whole powder.
+
+    Raises
+    ------
+    ConvergenceError
+        The time integration failed.
+    """
     from cosinter.analysis.continuum.model import simulate
     from cosinter.analysis.continuum.results import summary
     from cosinter.analysis.observables.capacity import discharge_capacity
     from cosinter.analysis.observables.impedance import interface_resistance
 
-    dataset = simulate(found, case)
+    dataset = simulate(found, replace(case, size_spread=0.0))
     resistance = interface_resistance(found, dataset).asr_ohm_cm2
     capacity = discharge_capacity(found, dataset, asr_ohm_cm2=resistance).capacity_mAh_per_g
-    return dataset, summary(dataset, asr_ohm_cm2=resistance, capacity_mAh_per_g=capacity).to_dict()
+    end = summary(dataset, asr_ohm_cm2=resistance, capacity_mAh_per_g=capacity).to_dict()
+    return dataset, end | (_whole_powder(found, case) if case.size_spread > 0.0 else {})
+
+
+def _whole_powder(found: ParameterSet, case: SinterCase) -> dict[str, float]:
+    """Outcomes averaged over the size classes of a case."""
+    from cosinter.analysis.continuum.batch import run_cases
+    from cosinter.analysis.continuum.distribution import by_size, whole_powders
+
+    single, classes = by_size([case])
+    outcomes = run_cases(found, single)
+    for row, why in outcomes.failures.items():
+        raise ConvergenceError(f"grains of radius {single[row].grain_radius_m / micro:.3g} µm: {why}")
+    whole = whole_powders(outcomes.values, outcomes.names, classes)[0]
+    return dict(zip(outcomes.names, map(float, whole), strict=True))
 
 
 def spread(found: ParameterSet, case: SinterCase, *, count: int, seed: int) -> dict[str, Any]:
