@@ -27,6 +27,8 @@ from cosinter.workflows.report.content import (
     SinterSeries,
     StageRow,
     StructureRow,
+    TornadoBar,
+    TornadoTable,
     Verdict,
 )
 
@@ -230,6 +232,23 @@ def synthetic_content(study_name: str = "NCM811 + LATP, invented data") -> Repor
                 use="compared",
                 outcome="not computed",
                 source=SOURCE,
+            ),
+        ),
+        tornado=(
+            TornadoTable(
+                case="bare",
+                outcome="Layered fraction",
+                nominal=0.6,
+                bars=(
+                    TornadoBar(
+                        name="cathode.capacity_reference",
+                        meaning="capacity of the undamaged cathode",
+                        kind="assumed",
+                        low=0.4,
+                        high=0.9,
+                    ),
+                    TornadoBar(name="enthalpy of <b>Li2O</b>", kind="measured", low=0.65, high=0.55),
+                ),
             ),
         ),
         structures=tuple(

@@ -109,7 +109,7 @@ def test_the_page_is_balanced_and_its_anchors_resolve(page: Page) -> None:
 
 def test_every_section_stands_in_the_contents_in_order(page: Page, content: ReportContent) -> None:
     anchors = [section.anchor for section in report_sections(content)]
-    assert len(anchors) == 16
+    assert len(anchors) == 17
     contents = [link[1:] for link in page.links if link.startswith("#") and link[1:] in anchors]
     assert contents == anchors
     assert [name for name in page.ids if name in anchors] == anchors
@@ -211,6 +211,15 @@ def test_figure_data_is_json_that_cannot_leave_its_element(content: ReportConten
     assert set(specs) == {figure.name for figure in figures(content)}
     temperature = specs["sintering"]["data"][0]
     assert temperature["y"] == list(content.sinter[0].temperature_C)
+
+
+def test_bars_of_a_tornado_lie_within_the_range_of_the_table(content: ReportContent) -> None:
+    """0.4 to 0.9 is the whole range; 0.55 to 0.65 is a fifth of it, from 30 %, whichever way it runs."""
+    (table,) = content.tornado
+    wide, narrow = table.bars
+    assert (table.left_percent(wide), table.width_percent(wide)) == (0.0, 100.0)
+    assert table.left_percent(narrow) == pytest.approx(30.0)
+    assert table.width_percent(narrow) == pytest.approx(20.0)
 
 
 def test_sections_without_data_are_left_out() -> None:

@@ -35,6 +35,8 @@ from cosinter.workflows.report.content import (
     SinterSeries,
     StageRow,
     StructureRow,
+    TornadoBar,
+    TornadoTable,
 )
 from cosinter.workflows.report.parameters import parameter_rows
 from cosinter.workflows.report.rows import Role
@@ -118,6 +120,7 @@ def make_content(found: Collected) -> ReportContent:
         scenes=_scenes(found),
         charts=reaction_charts(stage.data for stage in found.of("reaction")),
         sinter=tuple(SinterSeries(case=name, **data["series"]) for name, data in found.sinter.items()),
+        tornado=tuple(_tornado(found)),
         diffraction=tuple(
             PatternRow(case=stage.data["case"], **pattern, radiation=RADIATION[stage.data["wavelength"]])
             for stage in found.of("diffraction")
@@ -170,6 +173,16 @@ def _parameters(found: Collected) -> Iterator[ParameterRow]:
             if record != found.parameters.parameters.get(name)
         }
         yield from parameter_rows(own.model_copy(update={"parameters": changed}))
+
+
+def _tornado(found: Collected) -> Iterator[TornadoTable]:
+    labels = {key: (label, unit) for key, label, unit, _ in judge.HEADLINES}
+    for name, data in found.sinter.items():
+        for one in data.get("tornado", ()):
+            label, unit = labels[one["outcome"]]
+            if one["bars"]:
+                bars = tuple(TornadoBar(**bar) for bar in one["bars"])
+                yield TornadoTable(case=name, outcome=label, unit=unit, nominal=one["nominal"], bars=bars)
 
 
 def _structure(data: Mapping[str, Any]) -> StructureRow:

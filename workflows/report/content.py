@@ -28,6 +28,8 @@ from cosinter.workflows.report.rows import (
     Sampled,
     Series,
     StructureRow,
+    TornadoBar,
+    TornadoTable,
     equal_lengths,
 )
 
@@ -61,6 +63,8 @@ __all__ = [
     "SinterSeries",
     "StageRow",
     "StructureRow",
+    "TornadoBar",
+    "TornadoTable",
     "Verdict",
 ]
 
@@ -283,6 +287,7 @@ class ReportContent(Content):
     ladder: tuple[LadderRow, ...] = ()
     scenes: tuple[Scene, ...] = Field(default=(), description="phase diagrams and product maps")
     sinter: tuple[SinterSeries, ...] = ()
+    tornado: tuple[TornadoTable, ...] = Field(default=(), description="which error decides an outcome")
     charts: tuple[Chart, ...] = ()
     diffraction: tuple[PatternRow, ...] = ()
     balances: tuple[BalanceRow, ...] = ()
@@ -302,6 +307,7 @@ class ReportContent(Content):
             raise ValueError(f"case names must differ, found {names}")
         used = {series.case for series in self.sinter}
         used |= {pattern.case for pattern in self.diffraction} | {row.case for row in self.balances}
+        used |= {table.case for table in self.tornado}
         used |= {name for headline in self.headlines for name in headline.values}
         if unknown := sorted(used - set(names)):
             raise ValueError(f"unknown case {unknown[0]!r}; cases are {names}")

@@ -280,7 +280,7 @@ def _draw_panel(axis: Any, panel: Panel, *, log_x: bool) -> None:
         )  # fmt: skip
     axis.set_title(_plain(panel.y_label), loc="left", fontsize=9, color=INK)
     axis.grid(color=GRID, linewidth=0.6)
-    axis.tick_params(labelsize=8, colors=INK, left=not panel.lifted, labelleft=not panel.lifted)
+    axis.tick_params(which="both", labelsize=8, colors=INK, left=not panel.lifted, labelleft=not panel.lifted)
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_axisbelow(True)
     if not any(line.markers for line in panel.lines):

@@ -43,6 +43,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("ladder", "The lithium ladder", ("ladder",)),
     ("sintering", "Through the furnace", ("sinter",)),
     ("lithium", "Where the lithium goes", ("sinter",)),
+    ("tornado", "What to measure next", ("tornado",)),
     ("charts", "Windows and sweeps", ("charts",)),
     ("diffraction", "X-ray diffraction", ("diffraction",)),
     ("balance", "Balance", ("balances",)),

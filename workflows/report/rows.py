@@ -188,3 +188,39 @@ class LadderRow(Content):
     def _check(self) -> LadderRow:
         equal_lengths(self.reservoir, {"temperature_C": self.temperature_C, "mu": self.mu_kJ_per_mol})
         return self
+
+
+class TornadoBar(Content):
+    """An outcome with one source of error at its 5th (``low``) and 95th (``high``) percentile, all others as they are."""
+
+    name: str
+    meaning: str = ""
+    kind: Kind
+    low: float
+    high: float
+
+
+class TornadoTable(Content):
+    """The bars of one outcome of one case, widest first, around its ``nominal`` value."""
+
+    case: str
+    outcome: str
+    unit: str = ""
+    nominal: float
+    bars: tuple[TornadoBar, ...] = Field(min_length=1)
+
+    def left_percent(self, bar: TornadoBar) -> float:
+        """Where a bar begins, percent of the range of all bars."""
+        return self._percent(min(bar.low, bar.high) - self._range()[0])
+
+    def width_percent(self, bar: TornadoBar) -> float:
+        """Width of a bar, percent of the range of all bars, at least a visible sliver."""
+        return max(self._percent(abs(bar.high - bar.low)), 0.5)
+
+    def _range(self) -> tuple[float, float]:
+        ends = [self.nominal, *(bar.low for bar in self.bars), *(bar.high for bar in self.bars)]
+        return min(ends), max(ends)
+
+    def _percent(self, length: float) -> float:
+        low, high = self._range()
+        return round(100.0 * length / (high - low), 1) if high > low else 0.0
