@@ -5,13 +5,14 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help run test test-all bench lint docs wheel clean
+.PHONY: help run test test-all bench figures lint docs wheel clean
 
 help:
 	@echo "make run       set up .venv and run the main job (NCM811 + LATP) offline"
 	@echo "make test      set up and run the tests"
 	@echo "make test-all  the tests and the long checks"
 	@echo "make bench     benchmarks beside the peers"
+	@echo "make figures   draw the pictures of the documentation again"
 	@echo "make lint      ruff, mypy --strict, import rules"
 	@echo "make docs      build the documentation into site/"
 	@echo "make wheel     build sdist and wheel into dist/"
@@ -45,6 +46,10 @@ test-all: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks
+
+figures: .venv/dev
+	$(BIN)/python -m benchmarks.gallery
+	$(BIN)/python -m benchmarks.published_case
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .
