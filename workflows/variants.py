@@ -100,16 +100,11 @@ class Variants:
         UnknownNameError, StudyError
             See :func:`cosinter.workflows.variation.vary`.
         """
-        from cosinter.workflows.sources.libraries import library_inputs
         from cosinter.workflows.steps.furnace import SAMPLE_CELLS, SAMPLE_TOLERANCE, sinter_case
 
         study = vary(self.study, changes)
         data = study.model_dump(mode="json")
-        whole = {
-            **data,
-            "case": data["cases"][0],
-            "library": library_inputs(study.thermodynamics.energies),
-        }
+        whole = {**data, "case": data["cases"][0]}
         found = self.parameters or self._assembled(study, whole)
         case = replace(
             sinter_case(whole, found),
@@ -119,6 +114,7 @@ class Variants:
         return Variant(study, found, case)
 
     def _assembled(self, study: Study, whole: dict[str, Any]) -> ParameterSet:
+        from cosinter.workflows.sources.libraries import library_inputs
         from cosinter.workflows.steps.furnace import parameter_set
 
         case = {name: value for name, value in whole["case"].items() if name != "compensator"}
@@ -127,7 +123,8 @@ class Variants:
             [whole["cathode"], whole["electrolyte"], whole["atmosphere"]["O2"], hottest, case], sort_keys=True
         )
         if key not in self._sets:
-            self._sets[key] = parameter_set(whole, None)
+            library = library_inputs(study.thermodynamics.energies)
+            self._sets[key] = parameter_set({**whole, "library": library}, None)
         return self._sets[key]
 
     def run(
