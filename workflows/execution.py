@@ -24,8 +24,8 @@ class Task:
     workers: int = 1
 
 
-def run_stage(root: Path, name: str, *, workers: int = 1) -> StageResult:
-    """Run the stage ``name`` of the plan in ``root``, or read its result if it is already there.
+def run_stage(root: Path, name: str, *, plan: Plan | None = None, workers: int = 1) -> StageResult:
+    """Run the stage ``name`` of ``plan`` (that of ``root`` if not given), or read its result if it is already there.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def run_stage(root: Path, name: str, *, workers: int = 1) -> StageResult:
     """
     from cosinter.workflows.steps.table import STEPS
 
-    plan = Plan.read(root)
+    plan = plan or Plan.read(root)
     results = Results(root)
     stage, key = plan.stage(name), plan.keys[name]
     if not results.is_complete(name, key):

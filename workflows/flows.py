@@ -181,7 +181,7 @@ def _work_here(
         ready = all(results.is_complete(name, plan.keys[name]) for name in stage.after)
         if stage.name in missing and ready:
             with suppress(CosinterError):
-                run_stage(results.root, stage.name, workers=workers)
+                run_stage(results.root, stage.name, plan=plan, workers=workers)
             if watch is not None:
                 watch(plan, results, missing)
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from cosinter.workflows.flows import Watch
 from cosinter.workflows.plan import Plan
-from cosinter.workflows.results import Results
+from cosinter.workflows.results import Results, now
 
 SHOWN_EVENTS = 6
+ENDS = ("finished", "failed")
 
 
 @contextmanager
@@ -22,21 +23,33 @@ def live_view(console: Any) -> Iterator[Watch]:
         return
     from rich.live import Live
 
-    view = _View()
+    view, state = _View(), _State()
     with Live(console=console, refresh_per_second=5, transient=True) as live:
 
         def watch(plan: Plan, results: Results, missing: frozenset[str]) -> None:
-            live.update(view.draw(_State(plan, results, missing)))
+            state.look(plan, results, missing)
+            live.update(view.draw(state))
 
         yield watch
 
 
 class _State:
-    """States of the stages of this run, read from their logs."""
+    """States of the stages of this run, read from their logs; those that ended are not read again.
 
-    def __init__(self, plan: Plan, results: Results, missing: frozenset[str]) -> None:
+    What an earlier run wrote there does not count.
+    """
+
+    def __init__(self) -> None:
+        self.begin = now()
+        self.stages: list[str] = []
+        self.last: dict[str, dict[str, Any]] = {}
+
+    def look(self, plan: Plan, results: Results, missing: frozenset[str]) -> None:
         self.stages = [stage.name for stage in plan.stages if stage.name in missing]
-        self.last = {name: (results.events(name, plan.keys[name]) or [{}])[-1] for name in self.stages}
+        for name in self.stages:
+            if self.last.get(name, {}).get("event") not in ENDS:
+                events = results.events(name, plan.keys[name])
+                self.last[name] = events[-1] if events and events[-1]["time"] >= self.begin else {}
 
     def having(self, event: str) -> list[str]:
         return [name for name in self.stages if self.last[name].get("event") == event]
@@ -47,10 +60,12 @@ class _Lines:
 
     def __init__(self, console: Any) -> None:
         self.console, self.told, self.begin = console, set[str](), time.monotonic()
+        self.state = _State()
 
     def __call__(self, plan: Plan, results: Results, missing: frozenset[str]) -> None:
-        state = _State(plan, results, missing)
-        for event in ("finished", "failed"):
+        state = self.state
+        state.look(plan, results, missing)
+        for event in ENDS:
             for name in state.having(event):
                 if name not in self.told:
                     self.told.add(name)
@@ -78,7 +93,7 @@ class _View:
         running = state.having("started")
         for name in running:
             self.seen.setdefault(name, clock)
-        for event in ("finished", "failed"):
+        for event in ENDS:
             for name in state.having(event):
                 if all(name != other for other, _, _ in self.ended):
                     self.ended.append((name, event, clock - self.seen.get(name, clock)))
