@@ -30,6 +30,7 @@ from cosinter.workflows.variants import Variant, Variants
 if TYPE_CHECKING:
     from cosinter.analysis.continuum.batch import Outcomes
     from cosinter.analysis.continuum.design import FloatArray
+    from cosinter.analysis.continuum.ensemble import Draws
     from cosinter.workflows.reactions import Tell
 
 #: How many times more samples check a robust design than have chosen it, with errors drawn anew.
@@ -160,17 +161,18 @@ class _Search:
         costs, missed = [], []
         for design in designs:
             variant = self.variants.of(self.changes(design))
-            outcomes = self._samples(variant, self.request.samples, self.request.seed)
+            _, outcomes = self._samples(variant, self.request.samples, self.request.seed)
             good = outcomes.values[outcomes.good]
             middle = np.median(good, axis=0) if len(good) else np.full(len(self.names), np.nan)
             costs.append(self._costs(variant, middle))
             missed.append([sure_shortfall(self._shortfalls(outcomes), self.request.probability or 0.0)])
         return Scores(np.array(costs), np.array(missed))
 
-    def _samples(self, variant: Variant, count: int, seed: int) -> Outcomes:
-        outcomes = self.variants.samples(variant, count, seed=seed)
+    def _samples(self, variant: Variant, count: int, seed: int) -> tuple[Draws, Outcomes]:
+        draws = self.variants.draws(variant, count, seed=seed)
+        outcomes = self.variants.samples(variant, draws)
         self._count(outcomes)
-        return outcomes
+        return draws, outcomes
 
     def _count(self, outcomes: Outcomes) -> None:
         self.runs += len(outcomes.values)
@@ -194,26 +196,31 @@ class _Search:
 
     def part(self, front: Front, *, sure: bool, tell: Tell) -> dict[str, Any]:
         """What the content says about one front."""
-        best = front.compromise
-        rows = []
+        asked, best = self.request.probability is not None, front.compromise
+        rows: list[dict[str, Any]] = []
+        decisive: dict[str, list[str]] = {}
         for place, design in enumerate(front.designs):
             tell("checking the designs", place, len(front.designs))
-            check = self.request.probability is not None and (sure or place == best)
-            rows.append(self._row(design, check=check))
+            row = self._row(design)
+            if asked and (sure or place == best):
+                decided = self._check(row, design)
+                decisive = decided if place == best else decisive
+            rows.append(row)
         return {
             "feasible": front.feasible,
             "converged": front.converged,
             "designs_judged": front.judged,
             "front": rows,
             "compromise": best,
-            "limits": self._limits(rows[best]),
+            "limits": self._limits(rows[best], sure=sure),
+            "decisive": decisive,
             "effects": self._effects(front.designs[best]),
         }
 
-    def _row(self, design: FloatArray, *, check: bool) -> dict[str, Any]:
+    def _row(self, design: FloatArray) -> dict[str, Any]:
         variant, values = self._known(design)
         costs = self._costs(variant, values)
-        row: dict[str, Any] = {
+        return {
             "design": dict(zip(self.free, map(float, design), strict=True)),
             "changes": self.changes(design),
             "objectives": {
@@ -224,12 +231,17 @@ class _Search:
             "probability": None,
             "intervals": None,
         }
-        if check:
-            count, seed = CHECKED * self.request.samples, self.request.seed + 1
-            outcomes = self._samples(variant, count, seed)
-            row["probability"] = asdict(Probability.of(self._shortfalls(outcomes)))
-            row["intervals"] = _intervals(outcomes)
-        return row
+
+    def _check(self, row: dict[str, Any], design: FloatArray) -> dict[str, list[str]]:
+        """Add probability and intervals to a row from samples of its own; give what decides the targets' outcomes."""
+        from cosinter.workflows.steps.sweep import dominant
+
+        count, seed = CHECKED * self.request.samples, self.request.seed + 1
+        draws, outcomes = self._samples(self._known(design)[0], count, seed)
+        row["probability"] = asdict(Probability.of(self._shortfalls(outcomes)))
+        row["intervals"] = _intervals(outcomes)
+        decided = dict(zip(outcomes.names, dominant(draws, outcomes), strict=True))
+        return {target.outcome: decided[target.outcome] for target in self.request.targets}
 
     def _known(self, design: FloatArray) -> tuple[Variant, FloatArray]:
         key = tuple(map(float, design))
@@ -237,9 +249,14 @@ class _Search:
             self._judge(np.array([key]))
         return self.seen[key]
 
-    def _limits(self, row: Mapping[str, Any]) -> list[str]:
+    def _limits(self, row: Mapping[str, Any], *, sure: bool) -> list[str]:
         """What keeps a design from being better: targets that are missed or just kept, ends of ranges."""
-        said = []
+        said, chance = [], row["probability"]
+        if sure and chance["value"] < self.request.probability:
+            said.append(
+                f"the targets hold with probability {chance['value']:.3g} only (95 % interval {chance['low']:.3g} to "
+                f"{chance['high']:.3g})"
+            )
         for target in self.request.targets:
             value = row["outcomes"][target.outcome]
             missing = float(target.shortfall(np.array(np.nan if value is None else value)))

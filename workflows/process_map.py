@@ -127,7 +127,7 @@ def process_map(
         held = []
         for place, run in enumerate(runs):
             tell("running the samples", place, len(runs))
-            drawn = variants.samples(run, samples, seed=seed).column(target.outcome)
+            drawn = variants.samples(run, variants.draws(run, samples, seed=seed)).column(target.outcome)
             held.append(Probability.of(target.shortfall(drawn)[:, None]).value)
         chance = np.reshape(held, shape)
     tables = {name: found.column(name).reshape(shape) for name, _ in OUTCOMES.values()}

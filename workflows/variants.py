@@ -15,6 +15,7 @@ from cosinter.workflows.variation import Changes, vary
 
 if TYPE_CHECKING:
     from cosinter.analysis.continuum.batch import Outcomes
+    from cosinter.analysis.continuum.ensemble import Draws
     from cosinter.analysis.continuum.inputs import SinterCase
     from cosinter.analysis.parameters import ParameterSet
 
@@ -157,12 +158,16 @@ class Variants:
             done += len(rows)
         return Outcomes(OUTCOMES, values, failures)
 
-    def samples(self, variant: Variant, n: int, *, seed: int) -> Outcomes:
-        """Run a variant with ``n`` samples of its parameters: the same errors for every variant of one seed."""
-        from cosinter.analysis.continuum.batch import run_samples
+    def draws(self, variant: Variant, n: int, *, seed: int) -> Draws:
+        """``n`` samples of the errors of a variant's parameters: the same for every variant of one seed."""
         from cosinter.analysis.continuum.ensemble import draw
 
-        draws = draw(variant.parameters, n, seed=seed)
+        return draw(variant.parameters, n, seed=seed)
+
+    def samples(self, variant: Variant, draws: Draws) -> Outcomes:
+        """Run a variant with every sample of its parameters."""
+        from cosinter.analysis.continuum.batch import run_samples
+
         return run_samples(variant.parameters, variant.case, draws, workers=self.workers)
 
     def _numbers(self, parameters: ParameterSet) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from cosinter.analysis.continuum.batch import OUTCOMES, Outcomes
+from cosinter.analysis.continuum.ensemble import Draws
 from cosinter.analysis.continuum.furnace import Furnace, Gas
 from cosinter.analysis.continuum.inputs import SinterCase
 from cosinter.analysis.parameters import ParameterSet
@@ -44,8 +45,11 @@ class Formula(Variants):
     ) -> Outcomes:
         return _outcomes([variant.study for variant in variants], np.zeros(len(variants)))
 
-    def samples(self, variant: Variant, n: int, *, seed: int) -> Outcomes:
-        return _outcomes([variant.study] * n, np.random.default_rng(seed).standard_normal(n))
+    def draws(self, variant: Variant, n: int, *, seed: int) -> Draws:
+        return Draws(("luck", "nothing"), np.random.default_rng(seed).standard_normal((n, 2)))
+
+    def samples(self, variant: Variant, draws: Draws) -> Outcomes:
+        return _outcomes([variant.study] * len(draws.z), draws.z[:, 0])
 
 
 def _outcomes(studies: Sequence[Study], errors: np.ndarray) -> Outcomes:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 sys.path.insert(0, str(Path(__file__).parent))
 from design_fixture import SPREAD, STUDY, Formula, layered
@@ -122,13 +123,26 @@ def test_a_robust_design_keeps_the_margin_of_the_spread() -> None:
     (best,) = content["robust"]["front"]
     margin = 1.645 * SPREAD  # 95 % of a normal error lie above -1.645 sigma
     assert best["design"]["dose"] == pytest.approx((0.049 + margin) / 0.04, abs=0.1)
-    assert best["probability"]["low"] <= 0.95 <= best["probability"]["high"] + 0.02
+    held = norm.cdf((best["outcomes"]["layered_fraction"] - LAYERED.value) / SPREAD)
+    assert best["probability"]["value"] == pytest.approx(held, abs=0.02)
+    assert held > 0.93
     assert best["probability"]["samples"] == 1600
     nominal = content["nominal"]["front"][0]
     assert nominal["design"]["dose"] == 1.25
     assert 0.4 < nominal["probability"]["value"] < 0.7
+    assert content["robust"]["decisive"] == {"layered_fraction": ["luck"]}
     low, high = best["intervals"]["layered_fraction"]
     assert high - low == pytest.approx(2 * 1.645 * SPREAD, rel=0.15)
+
+
+def test_a_probability_out_of_reach_is_told() -> None:
+    request = Request(
+        STUDY, (LAYERED,), DOSE, free={"dose": (0.0, 1.3)}, probability=0.9, samples=50, generations=10
+    )
+    part = solve(request)["robust"]
+    assert not part["feasible"]
+    assert part["front"][0]["design"] == {"dose": 1.3}
+    assert part["limits"][0].startswith("the targets hold with probability 0.")
 
 
 def test_several_targets_must_hold_at_once() -> None:

@@ -28,6 +28,8 @@ def print_design(content: Mapping[str, Any]) -> None:
             typer.echo(f"and {len(part['front']) - SHOWN_DESIGNS} more designs; --out FOLDER writes all")
         for limit in part["limits"]:
             typer.echo(f"  limit: {limit}")
+        for outcome, names in part["decisive"].items():
+            typer.echo(f"  the errors that decide {outcome}: {', '.join(names) or 'none stands out'}")
         for line in _effects(part):
             typer.echo(f"  {line}")
         if not part["converged"]:
