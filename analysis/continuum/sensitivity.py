@@ -252,8 +252,12 @@ def sobol_design(names: Sequence[str], alone: Sequence[str], blocks: int, *, see
     return SobolDesign(Draws(tuple(names), z), problem, tuple(groups), blocks)
 
 
-def sobol_indices(design: SobolDesign, outcomes: Outcomes, outcome: str, *, seed: int = 0) -> SobolIndices:
-    """Estimate the indices of one outcome; blocks with a failed run are left out.
+def sobol_indices(
+    design: SobolDesign, outcomes: Outcomes, outcome: str, *, logarithmic: bool = False, seed: int = 0
+) -> SobolIndices:
+    """Estimate the indices of one outcome, or of its logarithm; blocks with a failed run are left out.
+
+    An outcome that spans decades has a variance that a few extreme runs make: its logarithm is what to ask about.
 
     Raises
     ------
@@ -271,6 +275,8 @@ def sobol_indices(design: SobolDesign, outcomes: Outcomes, outcome: str, *, seed
             "take more samples, or look at the widest uncertainties"
         )
     values = outcomes.column(outcome).reshape(design.blocks, size)[complete].ravel()
+    if logarithmic:
+        values = np.log(np.maximum(values, np.finfo(np.float64).tiny))
     if np.ptp(values) <= 1e-12 * np.max(np.abs(values)):
         found = dict.fromkeys(("S1", "S1_conf", "ST", "ST_conf"), np.zeros(size - 2))
     else:

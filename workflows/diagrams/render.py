@@ -40,6 +40,7 @@ def plot_box(scene: Scene) -> tuple[float, float, float, float]:
     """Left, bottom, width and height of the axes in inches; the rest is for title, labels, legend and colour bar."""
     right = legend_width(scene) + (0.95 if scene.scale else 0.0)
     left, low = (0.75, 0.62) if scene.framed else (0.25, 0.25)
+    left += max((text_size(name, 8.5)[0] for name in scene.y_names), default=0.0)
     top = 0.62 if scene.subtitle else 0.42
     return left, low, scene.width_inches - left - right - 0.15, scene.height_inches - low - top
 
@@ -68,6 +69,8 @@ def _draw(canvas: Any, scene: Scene) -> None:
             axis.xaxis.set_label_coords(
                 0.5 * (scene.x_ticks[-1] - scene.x_range[0]) / (scene.x_range[1] - scene.x_range[0]), -0.07
             )
+        if scene.y_names:
+            axis.set_yticks(range(len(scene.y_names)), labels=scene.y_names)
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(color=GRID, linewidth=0.6)
         axis.set_axisbelow(True)
@@ -203,6 +206,9 @@ def scene_plotly(scene: Scene) -> dict[str, Any]:
     }  # fmt: skip
     if scene.x_ticks:
         layout["xaxis"] |= {"tickvals": list(scene.x_ticks)}
+    if scene.y_names:
+        names = [escaped(name) for name in scene.y_names]
+        layout["yaxis"] |= {"tickvals": list(range(len(names))), "ticktext": names, "automargin": True}
     if not scene.framed:
         layout["yaxis"] |= {"scaleanchor": "x", "scaleratio": 1.0}
     return {"data": data, "layout": layout}

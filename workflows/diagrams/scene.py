@@ -104,7 +104,8 @@ class Entry(Content):
 class Scene(Content):
     """One diagram.
 
-    ``framed`` draws axes with ticks (at ``x_ticks`` where given; right of the last one there is room for notes);
+    ``framed`` draws axes with ticks (at ``x_ticks`` where given; right of the last one there is room for notes; with
+    ``y_names`` at 0, 1, ... upwards in place of numbers);
     otherwise the scales of both axes are equal and none is drawn.
     """
 
@@ -116,6 +117,7 @@ class Scene(Content):
     x_range: tuple[float, float]
     y_range: tuple[float, float]
     x_ticks: Series = ()
+    y_names: tuple[str, ...] = ()
     framed: bool = True
     patches: tuple[Patch, ...] = ()
     strokes: tuple[Stroke, ...] = ()
