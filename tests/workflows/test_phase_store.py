@@ -164,6 +164,33 @@ def test_files_that_are_no_text_or_not_there(tmp_path: Path) -> None:
         phase_store.add_phases(path)
 
 
+CHAIN = """\
+phases:
+  Albite: {formula: Zr2TiO6, kind: assumed, H298: -3150.0, S298: 152.0, neumann_kopp: {ZrO2: 2, TiO2_rutile: 1},
+    uncertainty: {H298: 8.0, S298: 5.0}, source: made up for this test}
+  ZrO2: {formula: ZrO2, kind: assumed, H298: -1100.0, S298: 50.0, Cp: [{T: [298.15, 1400.0], coef: [70.0]}],
+    uncertainty: {H298: 2.0, S298: 2.0}, source: made up for this test}
+"""
+
+
+def test_sums_may_refer_to_phases_that_come_later(tmp_path: Path) -> None:
+    """In the file as well as in the folder, where the alphabet decides the order."""
+    path = tmp_path / "chain.yaml"
+    path.write_text(CHAIN, encoding="utf-8")
+    run("add", path)
+    assert [phase.name for phase in phase_store.user_phases()] == ["ZrO2", "Albite"]
+    assert chosen_library(("measured", "user")).phase("Zr2TiO6").name == "Albite"
+
+
+def test_a_sum_whose_part_was_taken_back_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "chain.yaml"
+    path.write_text(CHAIN, encoding="utf-8")
+    run("add", path)
+    run("remove", "ZrO2")
+    with pytest.raises(InputError, match=r"Albite\.yaml: unknown phase 'ZrO2'"):
+        phase_store.user_phases()
+
+
 def test_only_phases_of_the_user_are_removed(file: Path) -> None:
     phase_store.add_phases(file)
     with pytest.raises(InputError, match="CoO belongs to the package"):

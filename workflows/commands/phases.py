@@ -274,7 +274,8 @@ def _standing(phase: Phase) -> str:
 
     temperature = 700.0 + zero_Celsius
     library = chosen_library()
-    missing = set(phase.composition) - set(library.restricted(exclude=[phase.name]).elements)
+    others = library.restricted(elements=phase.composition, exclude=[phase.name])
+    missing = set(phase.composition) - set(others.elements)
     if missing:
         return f"the only phase with {', '.join(sorted(missing))}: nothing to compare with"
     rest = equilibrium(
@@ -285,10 +286,10 @@ def _standing(phase: Phase) -> str:
         exclude=[phase.name],
     )
     gain = (float(phase.gibbs(temperature)) - rest.gibbs_J) * 1e-3
-    others = " + ".join(f"{amount:.3g} {name}" for name, amount in rest.amounts.items())
+    mixture = " + ".join(f"{amount:.3g} {name}" for name, amount in rest.amounts.items())
     word = "below" if gain < 0.0 else "above"
     warned = "" if phase.covers(temperature) else " (outside the range of its data)"
-    return f"at 700 °C{warned} its G lies {abs(gain):.1f} kJ/mol {word} {others}"
+    return f"at 700 °C{warned} its G lies {abs(gain):.1f} kJ/mol {word} {mixture}"
 
 
 @app.command()

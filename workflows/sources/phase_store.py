@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cosinter.analysis.thermochemistry.library import Phase, load_library
+from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, load_library
 from cosinter.analysis.thermochemistry.user_phases import make_phase
 from cosinter.data.exceptions import InputError, StorageError, UnknownNameError
 from cosinter.workflows.results import write_atomically
@@ -97,14 +97,32 @@ def user_phases() -> tuple[Phase, ...]:
     InputError
         A file is damaged, or clashes with the library; the message names it.
     """
-    library = load_library()
-    phases = []
-    for path in stored_files().values():
-        for record in read_records(path):
-            phase = make_phase(record, library=library, origin=str(path))
-            library = library.with_phases(phase)
-            phases.append(phase)
-    return tuple(phases)
+    records = [(str(path), record) for path in stored_files().values() for record in read_records(path)]
+    return tuple(phase for phase, _ in _made(records, load_library()))
+
+
+def _made(
+    records: Sequence[tuple[str, dict[str, Any]]], library: PhaseLibrary
+) -> list[tuple[Phase, dict[str, Any]]]:
+    """Phases of [(origin, record)], each after those that its sums refer to, in whatever order they come."""
+    made: list[tuple[Phase, dict[str, Any]]] = []
+    waiting = list(records)
+    while waiting:
+        postponed: list[tuple[str, dict[str, Any]]] = []
+        unknown: InputError | None = None
+        for origin, record in waiting:
+            try:
+                phase = make_phase(record, library=library, origin=origin)
+            except UnknownNameError as error:
+                unknown = unknown or InputError(f"{origin}: {error}")
+                postponed.append((origin, record))
+            else:
+                library = library.with_phases(phase)
+                made.append((phase, record))
+        if unknown is not None and len(postponed) == len(waiting):
+            raise unknown
+        waiting = postponed
+    return made
 
 
 def add_phases(path: Path) -> tuple[Phase, ...]:
@@ -118,16 +136,12 @@ def add_phases(path: Path) -> tuple[Phase, ...]:
         The user's folder cannot be written.
     """
     library = load_library().with_phases(*user_phases())
-    added: list[tuple[Phase, dict[str, Any]]] = []
-    for record in read_records(path):
-        phase = make_phase(record, library=library, origin=str(path))
-        library = library.with_phases(phase)
-        added.append((phase, {**record, "name": phase.name}))
+    added = _made([(str(path), record) for record in read_records(path)], library)
     folder = phases_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for phase, record in added:
-            text = yaml.safe_dump(record, sort_keys=False, allow_unicode=True)
+            text = yaml.safe_dump({**record, "name": phase.name}, sort_keys=False, allow_unicode=True)
             write_atomically(folder / f"{phase.name}.yaml", text)
     except OSError as error:
         raise StorageError(f"cannot write {folder} ({error.strerror or error})") from error
