@@ -8,8 +8,9 @@ predictions f_i(z)
 
 f_i and y_i are logarithms where the error of a measurement is a factor. The mode is found by least squares (trust
 region) from the best points of a prior sample; there the Laplace approximation has the covariance (1 + J^T J)^-1 with
-J_ij = df_i/dz_j / s_i. From it starts the affine-invariant ensemble sampler (Goodman & Weare 2010,
-doi:10.2140/camcos.2010.5.65) of emcee (doi:10.1086/670067), all walkers of a half step in one batch of runs.
+J_ij = df_i/dz_j / s_i. From it starts the ensemble sampler of emcee (doi:10.1086/670067), all walkers of a half step in
+one batch of runs. Moves: half by differential evolution (ter Braak 2006, doi:10.1007/s11222-006-8769-1), half drawn from
+a kernel estimate of the density of the other walkers; a fifth of the autocorrelation time of stretch moves.
 """
 
 from __future__ import annotations
@@ -232,6 +233,7 @@ def sample_posterior(
     _check_chain(count, walkers=walkers, steps=steps)
     try:
         from emcee import EnsembleSampler, State
+        from emcee.moves import DEMove, KDEMove
     except ImportError as error:
         raise MissingEngineError(
             "emcee is not installed; pip install 'cosinter[design]' brings it"
@@ -249,7 +251,9 @@ def sample_posterior(
     state = State(
         coords, log_prob=density, blobs=predicted, random_state=np.random.RandomState(seed).get_state()
     )
-    sampler = EnsembleSampler(walkers, count, log_posterior, vectorize=True)
+    sampler = EnsembleSampler(
+        walkers, count, log_posterior, moves=[(DEMove(), 0.5), (KDEMove(), 0.5)], vectorize=True
+    )
     times = np.full(count, np.inf)
     for done, _ in enumerate(sampler.sample(state, iterations=steps), start=1):
         if progress is not None:
@@ -260,7 +264,7 @@ def sample_posterior(
                 break
     acceptance = float(np.mean(sampler.acceptance_fraction))
     _refuse_poor(problem.names, times, acceptance=acceptance, steps=sampler.iteration)
-    burn, thin = int(np.ceil(2.0 * times.max())), max(1, int(0.5 * times.min()))
+    burn, thin = max(int(np.ceil(2.0 * times.max())), sampler.iteration // 5), max(1, int(0.5 * times.min()))
     return Posterior(
         names=problem.names,
         z=sampler.get_chain(discard=burn, thin=thin, flat=True),

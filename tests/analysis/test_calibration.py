@@ -93,7 +93,7 @@ def test_leaving_one_out_agrees_with_the_exact_predictions() -> None:
         mean, covariance = case.exact(~held)
         rows = case.slopes[held]
         spread = np.sqrt(np.einsum("ij,jk,ik->i", rows, covariance, rows))
-        tolerance = 1e-5 if found.refitted[label] else 0.15
+        tolerance = 1e-5 if found.refitted[label] else 0.3
         np.testing.assert_allclose((found.mean[held] - rows @ mean) / spread, 0.0, atol=tolerance)
         np.testing.assert_allclose(found.deviation[held] / spread, 1.0, atol=tolerance)
     assert found.within_90 == np.mean(np.abs(found.z_score) <= 1.645)
