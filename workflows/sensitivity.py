@@ -19,7 +19,7 @@ from cosinter.workflows.design import OUTCOMES, outcome_name
 if TYPE_CHECKING:
     from cosinter.analysis.continuum.batch import Outcomes
     from cosinter.analysis.continuum.ensemble import Draws
-    from cosinter.analysis.continuum.sensitivity import Ranking, Ranks, SobolIndices, Tornado
+    from cosinter.analysis.continuum.sensitivity import Ranks, SobolIndices, Tornado
     from cosinter.workflows.reactions import Tell
     from cosinter.workflows.variants import Variant
 
@@ -132,10 +132,9 @@ class _Runs:
         from cosinter.analysis.continuum.sensitivity import sobol_design, sobol_indices
 
         count = max(FEWEST_SAMPLES, int(SCREENING * self.request.samples))
+        blocks = _blocks(self.request.samples - count, min(ALONE + 1, len(self.names)))
         screened, outcomes = self._screen(count)
         alone = _leading(list(screened.values()), ALONE)
-        groups = min(len(alone) + 1, len(self.names))
-        blocks = _blocks(self.request.samples - count, groups)
         design = sobol_design(self.names, alone, blocks, seed=self.request.seed)
         results = self._run(design.draws, "Sobol runs")
         found = {
@@ -197,11 +196,9 @@ class _Runs:
         return {**asdict(about), "advice": about.advice}
 
 
-def _leading(rankings: Sequence[Ranking | Ranks], count: int) -> list[str]:
+def _leading(rankings: Sequence[Ranks], count: int) -> list[str]:
     """The strongest sources of all outcomes in turn, whether certain or not."""
-    columns = [
-        [one.name for one in ranking.correlations] for ranking in rankings if hasattr(ranking, "correlations")
-    ]
+    columns = [[one.name for one in ranking.correlations] for ranking in rankings]
     in_turn = [name for names in zip(*columns, strict=True) for name in names]
     return list(dict.fromkeys(in_turn))[:count]
 

@@ -34,7 +34,8 @@ FloatArray = NDArray[np.float64]
 OTHERS = "all others together"
 #: The 95th percentile of the standard normal distribution.
 QUANTILE_95 = 1.6448536269514722
-FEWEST_SAMPLES, FEWEST_BLOCKS = 20, 16
+#: Runs that rank correlations need, blocks that a Sobol design has, and blocks of it that must end, at least.
+FEWEST_SAMPLES, FEWEST_BLOCKS, FEWEST_COMPLETE = 20, 16, 8
 
 
 class Ranking(Protocol):
@@ -249,7 +250,7 @@ def sobol_design(names: Sequence[str], alone: Sequence[str], blocks: int, *, see
         raise InputError("Sobol indices need at least two sources of error; choose some to stand alone")
     points = sobol.sample(problem, blocks, calc_second_order=False, seed=np.random.default_rng(seed))
     z = np.asarray(norm.ppf(np.clip(points, 1e-9, 1.0 - 1e-9)), dtype=np.float64)
-    return SobolDesign(Draws(tuple(names), z), problem, tuple(groups), blocks)
+    return SobolDesign(Draws(tuple(names), z), problem, tuple(map(str, groups)), blocks)
 
 
 def sobol_indices(
@@ -262,16 +263,16 @@ def sobol_indices(
     Raises
     ------
     ConvergenceError
-        Fewer than 16 blocks are complete.
+        Fewer than 8 blocks are complete.
     """
     from SALib.analyze import sobol
 
     size = len(design.groups) + 2
     complete = outcomes.good.reshape(design.blocks, size).all(axis=1)
     count, failed = int(complete.sum()), int((~outcomes.good).sum())
-    if count < FEWEST_BLOCKS:
+    if count < FEWEST_COMPLETE:
         raise ConvergenceError(
-            f"{count} of {design.blocks} blocks of runs ended, Sobol indices need {FEWEST_BLOCKS}; "
+            f"{count} of {design.blocks} blocks of runs ended, Sobol indices need {FEWEST_COMPLETE}; "
             "take more samples, or look at the widest uncertainties"
         )
     values = outcomes.column(outcome).reshape(design.blocks, size)[complete].ravel()
