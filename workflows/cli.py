@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from cosinter.workflows.commands import data, energies, phases, plot, react, runs, science, sweep
+from cosinter.workflows.commands import (
+    calibrate,
+    data,
+    energies,
+    optimise,
+    phases,
+    plot,
+    react,
+    runs,
+    science,
+    sensitivity,
+    sweep,
+)
 from cosinter.workflows.commands.leaving import leave_well
 
 app = typer.Typer(
@@ -52,7 +64,10 @@ for _command in (
     science.structure,
     react.react,
     science.sinter,
+    optimise.optimise,
     sweep.sweep,
+    sensitivity.sensitivity,
+    calibrate.calibrate,
     energies.energies,
     runs.report,
     runs.export,
@@ -60,6 +75,8 @@ for _command in (
     runs.doctor,
 ):
     app.command()(_command)
+
+app.command("map")(optimise.process_map)
 
 app.add_typer(phases.app, name="phases")
 app.add_typer(data.app, name="data")
