@@ -167,6 +167,12 @@ def volume_per_mole(formula: str) -> tuple[float, bool]:
     return max(composition.get("O", 0.0), 1.0) * VOLUME_PER_OXYGEN_M3, True
 
 
+def _volume_origin(estimated: bool) -> dict[str, Any]:
+    if estimated:
+        return {"source": "no crystal in the tables: 12 cm3 per mol O", "kind": "assumed"}
+    return {"source": "cell volume of the crystal tables", "kind": "measured"}
+
+
 def _cathode_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
     source = "cathode model on the open-circuit potential of NMC811, doi 10.1149/1945-7111/ab9050, and the phase library"
     axes = {"temperature_K": TEMPERATURES_K, "lithium_per_metal": LITHIUM}
@@ -178,12 +184,7 @@ def _cathode_records(cathode: CathodeModel) -> dict[str, AnyRecord]:
     records["cathode.molar_mass"] = _scalar(
         _mass(cathode.layered.composition), "kg/mol", "standard atomic weights"
     )
-    records["cathode.metal_concentration"] = _scalar(
-        1.0 / volume,
-        "mol/m3",
-        "cell volume of the layered phase",
-        kind="assumed" if estimated else "measured",
-    )
+    records["cathode.metal_concentration"] = _scalar(1.0 / volume, "mol/m3", **_volume_origin(estimated))
     for phase in CATHODE_PHASES:
         values = cathode.excess_gibbs(phase, LITHIUM, TEMPERATURES_K)
         records[f"cathode.{phase}.excess_gibbs"] = _table(values, "J/mol", source, axes)
@@ -257,9 +258,7 @@ def _electrolyte_records(titration: TitrationCurve) -> tuple[dict[str, AnyRecord
         "electrolyte.titration.products": _table(
             amounts, "mol/mol", source, {"lithium_oxide_mol_per_mol": vertices} | index
         ),
-        "electrolyte.molar_volume": _scalar(
-            volume, "m3/mol", "cell volume of the crystal tables", kind="assumed" if estimated else "measured"
-        ),
+        "electrolyte.molar_volume": _scalar(volume, "m3/mol", **_volume_origin(estimated)),
         "electrolyte.molar_mass": _scalar(_mass(titration.solid.composition), "kg/mol", "standard atomic weights"),
     }  # fmt: skip
     records |= _product_records(products, index)

@@ -14,7 +14,7 @@ OXIDATION_STATES = {
     **dict.fromkeys(("Mg", "Ca", "Sr", "Ba", "Zn"), 2),
     **dict.fromkeys(("B", "Al", "Ga", "Sc", "Y", "La"), 3),
     **dict.fromkeys(("C", "Si", "Ge", "Ti", "Zr", "Hf", "Sn"), 4),
-    **dict.fromkeys(("P", "Nb", "Ta"), 5),
+    **dict.fromkeys(("P", "V", "Nb", "Ta"), 5),
     **dict.fromkeys(("Mo", "W", "S"), 6),
     "O": -2,
 }

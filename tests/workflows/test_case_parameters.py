@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -95,6 +97,19 @@ def test_electrolytes_come_from_the_library_alone() -> None:
     assert found.labels["electrolyte.composition"] == {"Li": 4.0, "Ti": 5.0, "O": 12.0}
     with pytest.raises(UnknownNameError, match="Li7La3Zr2O12"):
         parameter_set(whole(electrolyte={"formula": "Li7La3Zr2O12"}), None)
+
+
+def test_a_volume_that_is_only_estimated_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An electrolyte of the user's alone, without a crystal in the tables: 12 cm3 per mol of its 4 O."""
+    monkeypatch.setenv("COSINTER_HOME", str(tmp_path))
+    (tmp_path / "phases").mkdir()
+    record = {"formula": "Li3VO4", "kind": "assumed", "H298": -1850.0, "S298": 125.0, "source": "made up"}
+    record |= {"Cp": [{"T": [298.15, 1400.0], "coef": [150.0]}], "uncertainty": {"H298": 5.0, "S298": 5.0}}
+    (tmp_path / "phases" / "Li3VO4.yaml").write_text(json.dumps(record), encoding="utf-8")
+    found = parameter_set(whole(electrolyte={"formula": "Li3VO4"}), None)
+    volume = found.parameters["electrolyte.molar_volume"]
+    assert (volume.kind, volume.source) == ("assumed", "no crystal in the tables: 12 cm3 per mol O")
+    assert found.scalar("electrolyte.molar_volume") == pytest.approx(4.8e-5, rel=1e-12)
 
 
 def test_an_electrolyte_that_takes_no_lithium_stays_as_it_is() -> None:
