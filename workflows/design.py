@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.constants import hour, kilo, zero_Celsius
 
 from cosinter.analysis.continuum.design import Target, Variable
+from cosinter.analysis.continuum.sintering import sintering_work
 from cosinter.data.exceptions import InputError, UnknownNameError
 from cosinter.workflows.study import Study
 from cosinter.workflows.variation import parse_bounds
@@ -186,6 +188,8 @@ class Request:
     ----------
     free : name or key -> range; None for those that follow from the objectives
     probability : with which the targets must hold together over ``samples`` of the parameters; None: not asked
+    sintering_kJ_per_mol : activation energy of densification; a design must then do at least the work of sintering of
+        the study's own programme
     """
 
     study: Study
@@ -194,6 +198,7 @@ class Request:
     free: Mapping[str, tuple[float, float] | None] | None = None
     probability: float | None = None
     samples: int = 64
+    sintering_kJ_per_mol: float | None = None
     population: int = 40
     generations: int = 60
     seed: int = 0
@@ -212,6 +217,14 @@ class Request:
                 f"{self.samples} samples cannot tell a probability of {self.probability:g}; "
                 f"at least {np.ceil(1.0 / (1.0 - self.probability)):.0f} are needed"
             )
+        self.work(self.study)  # refuses a wrong activation energy
+
+    def work(self, study: Study) -> float | None:
+        """Work of sintering of the programme of ``study`` over that of the study asked about; None if not asked for."""
+        if self.sintering_kJ_per_mol is None:
+            return None
+        new, old = (_work(one, self.sintering_kJ_per_mol) for one in (study, self.study))
+        return new / old
 
     def chosen(self) -> dict[str, Free]:
         """The free numbers by name, with their ranges."""
@@ -221,6 +234,12 @@ class Request:
             for name in (COSTS[objective.name] if objective.name in COSTS else COSTS["dose"]).frees
         )
         return {name: _free(name, bounds) for name, bounds in names.items()}
+
+
+def _work(study: Study, energy_kJ_per_mol: float) -> float:
+    times, temperatures = zip(*study.furnace.knots(), strict=True)
+    kelvin = [temperature + zero_Celsius for temperature in temperatures]
+    return sintering_work([time * hour for time in times], kelvin, energy_kJ_per_mol * kilo)
 
 
 def _free(name: str, bounds: tuple[float, float] | None) -> Free:

@@ -25,6 +25,7 @@ from cosinter.analysis.exports.csv_table import csv_text
 from cosinter.data.exceptions import ConvergenceError, StudyError
 from cosinter.workflows.design import COSTS, FREE, OUTCOMES, Free, Request
 from cosinter.workflows.process_map import Axis, process_map
+from cosinter.workflows.study import Study
 from cosinter.workflows.variants import Variant, Variants
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ _CLOSE = 0.01
 MAPS = (("hold_h", "hold_C"), ("hold_C", "dose"))
 GRID = 13
 NO_DENSIFICATION = (
-    "the model does not compute densification: let the ranges of hold_C and hold_h be those "
-    "that sinter the electrolyte"
+    "the model does not compute densification: let the ranges of hold_C and hold_h be those that sinter the "
+    "electrolyte, or give the activation energy of its sintering"
 )
 
 
@@ -75,6 +76,7 @@ def optimise(request: Request, variants: Variants, *, tell: Tell) -> dict[str, A
         "targets": [asdict(target) for target in request.targets],
         "probability": request.probability,
         "samples": request.samples if request.probability is not None else 0,
+        "sintering_kJ_per_mol": request.sintering_kJ_per_mol,
         "free": [{"name": name, **asdict(free)} for name, free in search.free.items()],
         "nominal": None,
         "robust": None,
@@ -87,7 +89,8 @@ def optimise(request: Request, variants: Variants, *, tell: Tell) -> dict[str, A
 
 
 def _warnings(request: Request, search: _Search, nominal: Front) -> list[str]:
-    notes = [NO_DENSIFICATION] if {"hold_C", "hold_h"} & set(search.free) else []
+    held = request.sintering_kJ_per_mol is not None
+    notes = [NO_DENSIFICATION] if {"hold_C", "hold_h"} & set(search.free) and not held else []
     if request.probability is not None and not nominal.feasible:
         notes.append(
             "no robust design was searched for: the targets do not hold even with the central parameters"
@@ -155,7 +158,8 @@ class _Search:
         for design, variant, row in zip(designs, variants, outcomes.values, strict=True):
             self.seen[tuple(map(float, design))] = variant, row
         costs = [self._costs(variant, row) for variant, row in zip(variants, outcomes.values, strict=True)]
-        return Scores(np.array(costs), self._shortfalls(outcomes))
+        studies = [variant.study for variant in variants]
+        return Scores(np.array(costs), self._shortfalls(outcomes, studies))
 
     def _judge_samples(self, designs: FloatArray) -> Scores:
         costs, missed = [], []
@@ -165,7 +169,8 @@ class _Search:
             good = outcomes.values[outcomes.good]
             middle = np.median(good, axis=0) if len(good) else np.full(len(self.names), np.nan)
             costs.append(self._costs(variant, middle))
-            missed.append([sure_shortfall(self._shortfalls(outcomes), self.request.probability or 0.0)])
+            shortfalls = self._shortfalls(outcomes, [variant.study])
+            missed.append([sure_shortfall(shortfalls, self.request.probability or 0.0)])
         return Scores(np.array(costs), np.array(missed))
 
     def _samples(self, variant: Variant, count: int, seed: int) -> tuple[Draws, Outcomes]:
@@ -189,10 +194,13 @@ class _Search:
             values.append(objective.sign * value if np.isfinite(value) else FAILED)
         return values
 
-    def _shortfalls(self, outcomes: Outcomes) -> FloatArray:
-        """Of every target (runs, targets); the last column says whether the run ended at all."""
+    def _shortfalls(self, outcomes: Outcomes, studies: Sequence[Study]) -> FloatArray:
+        """Of every target (runs, targets); the last two columns: too little sintering, a run that did not end."""
         columns = [target.shortfall(outcomes.column(target.outcome)) for target in self.request.targets]
-        return np.column_stack([*columns, np.where(outcomes.good, -1.0, FAILED)])
+        works = [self.request.work(study) for study in studies]
+        idle = np.array([-1.0 if work is None else -np.log(work) for work in works])
+        ended = np.where(outcomes.good, -1.0, FAILED)
+        return np.column_stack([*columns, np.broadcast_to(idle, ended.shape), ended])
 
     def part(self, front: Front, *, sure: bool, tell: Tell) -> dict[str, Any]:
         """What the content says about one front."""
@@ -228,6 +236,7 @@ class _Search:
             },
             "costs": {name: cost.of(variant.study) for name, cost in COSTS.items()},
             "outcomes": _plain(self.names, values),
+            "sintering_work": self.request.work(variant.study),
             "probability": None,
             "intervals": None,
         }
@@ -237,8 +246,9 @@ class _Search:
         from cosinter.workflows.steps.sweep import dominant
 
         count, seed = CHECKED * self.request.samples, self.request.seed + 1
-        draws, outcomes = self._samples(self._known(design)[0], count, seed)
-        row["probability"] = asdict(Probability.of(self._shortfalls(outcomes)))
+        variant = self._known(design)[0]
+        draws, outcomes = self._samples(variant, count, seed)
+        row["probability"] = asdict(Probability.of(self._shortfalls(outcomes, [variant.study])))
         row["intervals"] = _intervals(outcomes)
         decided = dict(zip(outcomes.names, dominant(draws, outcomes), strict=True))
         return {target.outcome: decided[target.outcome] for target in self.request.targets}
@@ -264,6 +274,9 @@ class _Search:
                 said.append(f"{target} is missed: {'the run failed' if value is None else f'{value:.4g}'}")
             elif missing > -_CLOSE:
                 said.append(f"{target} is just kept: {value:.4g}")
+        work = row["sintering_work"]
+        if work is not None and work < 1.0 + _CLOSE:
+            said.append(f"the work of sintering is {work:.3g} of that of the study's programme")
         for name, free in self.free.items():
             value = row["design"][name]
             for end, where in (("low", "lower"), ("high", "upper")):

@@ -55,6 +55,7 @@ def test_targets_and_ranges_are_read() -> None:
         ({"objectives": (*DOSE, *DOSE)}, "named twice"),
         ({"probability": 0.3}, "from 0.5"),
         ({"probability": 0.99, "samples": 64}, "at least 100"),
+        ({"sintering_kJ_per_mol": 0.4}, "10 to 1000 kJ/mol"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(changes: dict[str, Any], part: str) -> None:
@@ -143,6 +144,29 @@ def test_a_probability_out_of_reach_is_told() -> None:
     assert not part["feasible"]
     assert part["front"][0]["design"] == {"dose": 1.3}
     assert part["limits"][0].startswith("the targets hold with probability 0.")
+
+
+def test_equal_sintering_trades_time_for_temperature() -> None:
+    request = Request(
+        STUDY,
+        (),
+        (Objective("temperature"), Objective("time")),
+        free={"hold_C": (640.0, 720.0), "hold_h": (0.5, 10.0)},
+        sintering_kJ_per_mol=400.0,
+        generations=30,
+    )
+    content = solve(request)
+    front = content["nominal"]["front"]
+    assert len(front) > 10
+    assert all(1.0 <= row["sintering_work"] < 1.25 for row in front)
+    hours = {row["design"]["hold_C"]: row["design"]["hold_h"] for row in front}
+    assert all(hold > 2.0 for hot, hold in hours.items() if hot < 700.0)
+    assert NO_DENSIFICATION not in content["warnings"]
+    own = solve(
+        Request(STUDY, (), (Objective("time"),), free={"hold_h": (0.5, 4.0)}, sintering_kJ_per_mol=400.0)
+    )["nominal"]["front"][0]
+    assert own["design"]["hold_h"] == 2.0
+    assert own["sintering_work"] == 1.0
 
 
 def test_several_targets_must_hold_at_once() -> None:

@@ -79,6 +79,15 @@ def optimise(
             min=1, max=MOST_SAMPLES, help="Samples per design behind --robust; four times as many check."
         ),
     ] = 64,
+    sintering_energy: Annotated[
+        float | None,
+        typer.Option(
+            metavar="KJ_PER_MOL",
+            help="Activation energy of the densification of your powder: a design must then sinter at least as much as "
+            "the study's own programme (master sintering curve).",
+            show_default=False,
+        ),
+    ] = None,
     population: Annotated[int, typer.Option(min=4, max=1000, help="Designs per generation.")] = 40,
     generations: Annotated[int, typer.Option(min=1, max=10_000, help="Generations at most.")] = 60,
     parameters: Parameters = None,
@@ -97,8 +106,9 @@ def optimise(
     """Find the firing that keeps the targets at the least dose, time, temperature or energy: the Pareto front.
 
     The model computes no densification: what sinters the electrolyte has to be said by the ranges of hold_C and
-    hold_h, which stay as in the study unless they are freed or an objective is about them. Where no design
-    keeps the targets, the nearest one is shown, and what limits it. Needs pip install 'cosinter[design]'.
+    hold_h, which stay as in the study unless they are freed or an objective is about them, or by --sintering-energy.
+    Where no design keeps the targets, the nearest one is shown, and what limits it. Needs pip install
+    'cosinter[design]'.
 
     Examples:
 
@@ -107,6 +117,8 @@ def optimise(
     cosinter optimise study.yaml --target "layered>=0.95" --minimise dose --maximise temperature --free dose,ratio,hold_C=600:800
 
     cosinter optimise study.yaml --target "layered>=0.9" --target "asr<=100" --minimise dose,time --out design
+
+    cosinter optimise study.yaml --minimise dose,energy --free dose,hold_C,hold_h --sintering-energy 400
 
     cosinter optimise study.yaml --target "layered>=0.9" --minimise dose --robust 0.95 --samples 100 --json
     """
@@ -128,6 +140,7 @@ def optimise(
         free=parse_free(free) or None,
         probability=robust,
         samples=samples,
+        sintering_kJ_per_mol=sintering_energy,
         population=population,
         generations=generations,
         seed=seed,
