@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from cosinter.analysis.coatings import coating_records
 from cosinter.analysis.continuum.staircase import not_falling
 from cosinter.analysis.equilibrium.ladder import salt_potential
 from cosinter.analysis.equilibrium.titration import TitrationCurve
-from cosinter.analysis.parameters import AnyRecord, Arrhenius, ParameterSet, Scalar, SharedError, Table
+from cosinter.analysis.parameters import AnyRecord, Arrhenius, ParameterSet, Scalar, Table, errors_of
 from cosinter.analysis.shared_errors import conductivity_errors, shared_errors, uptake_steps
 from cosinter.analysis.thermochemistry.cathode import CathodeModel, CathodePhase, open_circuit_potential
 from cosinter.analysis.thermochemistry.library import Phase
@@ -84,18 +84,9 @@ def assemble(
         cosinter_version=__version__,
         parameters=records,
         labels=labels,
-        shared_errors=_without(errors, overrides or {}),
+        # a record put in the place of a table brings its own uncertainty
+        shared_errors=errors_of(errors, set(records) - set(overrides or {})),
     )
-
-
-def _without(errors: Iterable[SharedError], replaced: Mapping[str, AnyRecord]) -> tuple[SharedError, ...]:
-    """Leave the replaced records out of the errors: a record put in their place brings its own uncertainty."""
-    kept = []
-    for error in errors:
-        shifts = {name: shift for name, shift in error.shifts.items() if name not in replaced}
-        if shifts:
-            kept.append(error.model_copy(update={"shifts": shifts}))
-    return tuple(kept)
 
 
 def transport_records() -> dict[str, AnyRecord]:

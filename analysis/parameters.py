@@ -13,7 +13,7 @@ SI units everywhere (J/mol, m, s, K, Pa); the user's units are made at the edges
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -149,6 +149,16 @@ class SharedError(BaseModel):
     shifts: Mapping[str, tuple[float, ...]]
 
 
+def errors_of(errors: Iterable[SharedError], names: Container[str]) -> tuple[SharedError, ...]:
+    """The part of the shared errors that moves the tables ``names``."""
+    kept = []
+    for error in errors:
+        shifts = {name: shift for name, shift in error.shifts.items() if name in names}
+        if shifts:
+            kept.append(error.model_copy(update={"shifts": shifts}))
+    return tuple(kept)
+
+
 class ParameterSet(BaseModel):
     """All inputs of the continuum model and the exports, by dotted name."""
 
@@ -209,6 +219,20 @@ class ParameterSet(BaseModel):
         if not isinstance(record, Table):
             raise InputError(f"parameter {name} is a {record.type}, expected a table")
         return record
+
+    def shared_spread(self, name: str) -> FloatArray:
+        """Standard deviation of a table from its shared errors together: one number, or one per point (0 if none)."""
+        found = np.zeros(1)
+        for error in self.shared_errors:
+            if name in error.shifts:
+                found = found + np.square(error.shifts[name])
+        return np.asarray(np.sqrt(found), dtype=np.float64)
+
+    def keeping(self, names: Iterable[str]) -> ParameterSet:
+        """The set with only the records ``names``, and with the shared errors of these."""
+        kept = {name: self[name] for name in names}
+        errors = errors_of(self.shared_errors, kept)
+        return self.model_copy(update={"parameters": kept, "shared_errors": errors})
 
     def to_json(self) -> str:
         """Serialise; :meth:`from_json` gives back an equal set."""

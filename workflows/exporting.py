@@ -37,8 +37,8 @@ def _csv(
 def _kept(parameters: ParameterSet, include_assumed: bool) -> ParameterSet:
     if include_assumed:
         return parameters
-    kept = {name: record for name, record in parameters.parameters.items() if record.kind != "assumed"}
-    return parameters.model_copy(update={"parameters": kept})
+    kept = [name for name, record in parameters.parameters.items() if record.kind != "assumed"]
+    return parameters.keeping(kept)
 
 
 def _per_case(folder: str, convert: Callable[..., dict[str, Any]]) -> Writer:

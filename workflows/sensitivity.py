@@ -6,13 +6,12 @@ picture and the files are made of it.
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from cosinter.analysis.exports.csv_table import csv_text
 from cosinter.data.exceptions import InputError
 from cosinter.workflows.design import OUTCOMES, outcome_name
 
@@ -267,8 +266,4 @@ def _advice(row: Mapping[str, Any], words: str) -> str:
 def sensitivity_csv(content: Mapping[str, Any]) -> str:
     """One line per outcome and source, columns as in the JSON."""
     rows = [{"outcome": part["outcome"], **row} for part in content["outcomes"] for row in part["sources"]]
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
+    return csv_text(list(rows[0]), rows)

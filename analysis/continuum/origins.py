@@ -66,7 +66,7 @@ def _size(name: str, record: AnyRecord) -> str:
         return _factor(record.log10_uncertainty * LN10)
     if isinstance(record, Table):
         spread = record.uncertainty or 0.0
-        return _factor(spread * LN10) if name in LOGARITHMIC_TABLES else _plain(spread, record.unit)
+        return spread_text(name, spread * LN10 if name in LOGARITHMIC_TABLES else spread, record.unit)
     if record.log10_uncertainty:
         return _factor(record.log10_uncertainty * LN10)
     return _plain(record.uncertainty or 0.0, record.unit)
@@ -91,5 +91,10 @@ def _shared(parameters: ParameterSet, error: SharedError) -> Origin:
     widest = {name: max(map(abs, shift)) for name, shift in error.shifts.items()}
     energies = {name: width for name, width in widest.items() if units[name] == "J/mol"}
     name = max(energies or widest, key=widest.__getitem__)
-    size = _factor(widest[name]) if name in LOGARITHMIC_TABLES else _plain(widest[name], units[name])
+    size = spread_text(name, widest[name], units[name])
     return Origin(error.name, f"moves {', '.join(error.shifts)}", size, error.kind, error.source)
+
+
+def spread_text(table: str, spread: float, unit: str) -> str:
+    """One standard deviation of a table in words; that of its logarithm for pressures and conductivities."""
+    return _factor(spread) if table in LOGARITHMIC_TABLES else _plain(spread, unit)

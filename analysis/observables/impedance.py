@@ -160,7 +160,9 @@ def interface_resistance(parameters: ParameterSet, dataset: xarray.Dataset) -> I
     layer = float(layer_resistances([thickness], volumes[None, :], sigma)[0])
     grown = min(thickness, float(volumes.sum()))
     pessimistic = grown / bruggeman(volumes, sigma) * OHM_M2_TO_OHM_CM2 if layer > 0.0 else 0.0
-    spread = np.array([getattr(record, "log10_uncertainty", None) or 0.0, table.uncertainty or 0.0])
+    shared = float(parameters.shared_spread("interphase.conductivity").max()) / np.log(10.0)
+    products = np.hypot(table.uncertainty or 0.0, shared)
+    spread = np.array([getattr(record, "log10_uncertainty", None) or 0.0, products])
     weights = np.array([clean, layer]) / max(clean + layer, 1e-300)
     return InterfaceResistance(
         asr_ohm_cm2=clean + layer,

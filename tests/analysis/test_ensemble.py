@@ -161,3 +161,18 @@ def test_shared_errors_survive_json():
 def test_isotonic_regression_agrees_with_scipy(values, weights):
     expected = [isotonic_regression(row, weights=weights).x for row in values]
     np.testing.assert_allclose(not_falling(values, weights), expected, atol=1e-8)
+
+
+def test_records_that_are_left_out_take_their_shifts_along():
+    parameters = with_shared(SHARED)
+    kept = parameters.keeping([name for name in parameters.parameters if name != OXIDE])
+    assert OXIDE not in kept.shared_errors[0].shifts
+    assert ParameterSet.from_json(kept.to_json()) == kept
+    assert parameters.keeping(["contact.solid_coverage"]).shared_errors == ()
+
+
+def test_shared_errors_of_a_table_add_in_quadrature():
+    other = SHARED.model_copy(update={"name": "other", "shifts": {PLATEAUS: (4e3, 0.0, 0.0)}})
+    found = with_shared(SHARED, other).shared_spread(PLATEAUS)
+    np.testing.assert_allclose(found, [5e3, 9e3, 9e3])
+    np.testing.assert_array_equal(with_shared(SHARED).shared_spread("interphase.conductivity"), [0.0])

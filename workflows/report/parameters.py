@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scipy.constants import kilo
 
+from cosinter.analysis.continuum.origins import spread_text
 from cosinter.analysis.parameters import AnyRecord, Arrhenius, ParameterSet, Scalar, Table
 from cosinter.workflows.report.content import ParameterRow
 from cosinter.workflows.report.text import format_number
@@ -17,7 +18,7 @@ def parameter_rows(parameters: ParameterSet) -> tuple[ParameterRow, ...]:
             type=record.type,
             value=_value_text(record),
             unit=record.unit,
-            uncertainty=_uncertainty_text(record),
+            uncertainty=_uncertainty_text(parameters, name),
             kind=record.kind,
             source=record.source,
             note=record.note,
@@ -35,8 +36,11 @@ def _value_text(record: AnyRecord) -> str:
     return f"{format_number(float(record.array.min()))} to {format_number(float(record.array.max()))}"
 
 
-def _uncertainty_text(record: AnyRecord) -> str:
+def _uncertainty_text(parameters: ParameterSet, name: str) -> str:
+    record = parameters[name]
     parts = []
+    if shared := float(parameters.shared_spread(name).max()):
+        parts.append(f"up to {spread_text(name, shared, record.unit)}, shared")
     if not isinstance(record, Arrhenius) and record.uncertainty:
         parts.append(format_number(record.uncertainty))
     if not isinstance(record, Table) and record.log10_uncertainty:
