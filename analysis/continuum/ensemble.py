@@ -13,7 +13,7 @@ the errors would let one fall below the one before it, they are joined (:mod:`co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cosinter.analysis.continuum.inputs import REQUIREMENTS, TITRATED
 from cosinter.analysis.continuum.staircase import not_falling
 from cosinter.analysis.parameters import AnyRecord, Arrhenius, ParameterSet, Scalar, Table
-from cosinter.data.exceptions import ConvergenceError, InputError, UnknownNameError
+from cosinter.data.exceptions import InputError, UnknownNameError
 
 FloatArray = NDArray[np.float64]
 Method = Literal["latin", "sobol"]
@@ -207,18 +207,6 @@ def _joined(record: Table, shift: FloatArray) -> FloatArray:
     return np.asarray(not_falling(lowest + shift, weights) - lowest, dtype=np.float64)
 
 
-def sample(parameters: ParameterSet, n: int, *, seed: int = 0) -> Iterator[ParameterSet]:
-    """Draw ``n`` full parameter sets, one after another.
-
-    Raises
-    ------
-    InputError
-        See :func:`draw`.
-    """
-    draws = draw(parameters, n, seed=seed)
-    return (moved(parameters, draws, row) for row in range(n))
-
-
 @dataclass(frozen=True)
 class Interval:
     """5th, 50th and 95th percentile of one outcome over the ``samples`` that worked; ``failed`` did not."""
@@ -245,27 +233,3 @@ def interval(outcomes: Sequence[float] | FloatArray, *, failed: int = 0) -> Inte
         )
     low, median, high = (float(q) for q in np.quantile(values, [0.05, 0.5, 0.95]))
     return Interval(low, median, high, int(values.size), failed)
-
-
-def intervals(
-    parameters: Iterable[ParameterSet], run: Callable[[ParameterSet], Mapping[str, float]]
-) -> dict[str, Interval]:
-    """Run every set and give the interval of each outcome; runs that do not converge are counted as failed.
-
-    Raises
-    ------
-    InputError
-        No run ended.
-    """
-    rows: list[Mapping[str, float]] = []
-    failed = 0
-    for drawn in parameters:
-        try:
-            rows.append(run(drawn))
-        except ConvergenceError:
-            failed += 1
-    if not rows:
-        raise InputError(
-            f"none of {failed} samples ended; look at the parameters with the widest uncertainty"
-        )
-    return {name: interval([row[name] for row in rows], failed=failed) for name in rows[0]}

@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 
 from cosinter.analysis.continuum.compensator import compensator_conditions, eutectic, liquid_fraction
-from cosinter.analysis.continuum.ensemble import interval, intervals, sample, uncertain
 from cosinter.analysis.continuum.furnace import Gas
 from cosinter.analysis.continuum.grain import GrainThermodynamics, Grid, oxygen_per_metal, partition_table
 from cosinter.analysis.continuum.inputs import model_inputs
 from cosinter.analysis.continuum.interphase import Sink
-from cosinter.data.exceptions import ConvergenceError, InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from continuum_fixture import parameter_set
@@ -68,33 +66,3 @@ def test_titration_keeps_titanium_and_phosphorus():
     for element, total in (("Ti", 1.7), ("P", 3.0), ("Al", 0.3)):
         count = amounts @ np.array([c.get(element, 0.0) for c in INPUTS.compositions])
         np.testing.assert_allclose(count, total, rtol=1e-12)
-
-
-def test_samples_have_the_asked_spread_and_repeat():
-    parameters = parameter_set()
-    drawn = list(sample(parameters, 200, seed=3))
-    name = "interphase.parabolic_constant"
-    logs = np.log10([d.arrhenius(name).reference_value for d in drawn])
-    assert logs.mean() == pytest.approx(np.log10(1.4e-19), abs=0.02)
-    assert logs.std() == pytest.approx(1.0, rel=0.05)
-    again = next(sample(parameters, 200, seed=3))
-    assert again == drawn[0]
-    assert name in uncertain(parameters)
-    offsets = (
-        drawn[0].table("cathode.spinel.excess_gibbs").array
-        - parameters.table("cathode.spinel.excess_gibbs").array
-    )
-    assert np.ptp(offsets) < 1e-6 * np.abs(offsets).max() + 1e-9
-
-
-def test_failed_samples_are_counted():
-    def run(drawn):
-        if drawn.arrhenius("interphase.parabolic_constant").reference_value < 1.4e-19:
-            raise ConvergenceError("stopped")
-        return {"value": 1.0}
-
-    found = intervals(sample(parameter_set(), 40, seed=1), run)["value"]
-    assert (found.samples, found.failed) == (20, 20)
-    assert interval([1.0, 2.0, 3.0]).median == 2.0
-    with pytest.raises(InputError, match="no outcome"):
-        interval([])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import isotonic_regression
 
-from cosinter.analysis.continuum.ensemble import Draws, draw, moved, shifts, uncertain
+from cosinter.analysis.continuum.ensemble import Draws, draw, interval, moved, shifts, uncertain
 from cosinter.analysis.continuum.staircase import not_falling
 from cosinter.analysis.parameters import ParameterSet, SharedError
 from cosinter.data.exceptions import InputError, UnknownNameError
@@ -176,3 +176,11 @@ def test_shared_errors_of_a_table_add_in_quadrature():
     found = with_shared(SHARED, other).shared_spread(PLATEAUS)
     np.testing.assert_allclose(found, [5e3, 9e3, 9e3])
     np.testing.assert_array_equal(with_shared(SHARED).shared_spread("interphase.conductivity"), [0.0])
+
+
+def test_quantiles_of_outcomes():
+    found = interval(np.arange(101.0), failed=3)
+    assert (found.low, found.median, found.high) == (5.0, 50.0, 95.0)
+    assert (found.samples, found.failed) == (101, 3)
+    with pytest.raises(InputError, match="no outcome to summarise \\(4 samples failed"):
+        interval([], failed=4)
