@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,12 +43,15 @@ class CalibrationRequest:
     Parameters
     ----------
     prior : parameter set whose uncertainties are the prior; the one that follows from each experiment if None
+    others : what the uncertainty of all other parameters does: widens the errors of the predictions as if they were
+        linear in it, or nothing (``fixed``: the answer holds if all others are right)
     """
 
     study: Study
     data: MeasurementFile
     names: tuple[str, ...]
     prior: ParameterSet | None = None
+    others: Literal["linear", "fixed"] = "linear"
     walkers: int = 32
     steps: int = 10_000
     seed: int = 0
@@ -84,29 +87,39 @@ def calibrate(request: CalibrationRequest, *, tell: Tell) -> Calibration:
     )
     from cosinter.analysis.continuum.cross_validation import leave_one_out
     from cosinter.analysis.continuum.fitted import fitted_set
-    from cosinter.analysis.continuum.measurements import calibration_problem
+    from cosinter.analysis.continuum.measurements import Comparison
 
-    measurements = request.data.measurements
     base, variants = experiments(request)
-    problem = calibration_problem(
-        request.names, [(v.parameters, v.case) for v in variants], measurements, workers=request.workers
+    comparison = Comparison(
+        [(run.parameters, run.case) for run in variants], request.data.measurements, request.workers
     )
+    problem = comparison.problem(request.names)
     points = prior_sample(len(request.names), seed=request.seed)
     tell("running the prior sample", 0, 1)
     before = problem.predict(points)
     mode = find_mode(problem, best_points(problem, points, before), progress=tell)
+    blame = np.zeros((len(before[0]), 0))
+    if request.others == "linear":
+        tell("moving all other parameters", 0, 1)
+        blame = comparison.blame(request.names, mode.z)
+        problem = comparison.problem(request.names, blame)
+        mode = find_mode(problem, mode.z[None], progress=tell)
     posterior = sample_posterior(
         problem, mode, walkers=request.walkers, steps=request.steps, seed=request.seed, progress=tell
     )
-    numbers = np.array([m.experiment for m in measurements])
+    numbers = np.array([m.experiment for m in request.data.measurements])
     left_out = leave_one_out(problem, posterior, mode, numbers, progress=tell)
     content = {
         "study": request.study.name,
         "data": _data(request.data),
         "parameters": parameter_rows(base, posterior),
         "correlation": posterior.correlation.tolist(),
+        "others": {"treated": request.others, "sources": blame.shape[1]},
         "chain": _chain(posterior),
-        "measurements": _predictions(request.data, before, posterior, left_out),
+        "measurements": [
+            {**row, "error_of_others": float(np.linalg.norm(blame[number]))}
+            for number, row in enumerate(_predictions(request.data, before, posterior, left_out))
+        ],
         **_verdict(problem, posterior, left_out),
     }
     content["warnings"] = warnings(content)
@@ -245,8 +258,7 @@ def _predictions(
     rows = []
     for number, found in enumerate(data.measurements):
         experiment = data.experiments[found.experiment]
-        spread = float(np.hypot(left_out.deviation[number], found.error))
-        blind = left_out.mean[number] + spread * norm.ppf(QUANTILES)
+        blind = left_out.mean[number] + left_out.deviation[number] * norm.ppf(QUANTILES)
         rows.append(
             {
                 "line": experiment.line,

@@ -1,16 +1,19 @@
 """Bayesian calibration: which values of chosen parameters agree with measurements, and how well they are known then.
 
 The parameters are counted in standard deviations z of their prior (see :mod:`cosinter.analysis.continuum.ensemble`),
-so that the prior is a standard normal in every direction. With measurements y_i of standard errors s_i and
-predictions f_i(z)
+so that the prior is a standard normal in every direction. With measurements y, predictions f(z) and the covariance C
+of their errors
 
-    ln p(z | y) = -1/2 sum_j z_j^2 - 1/2 sum_i [(f_i(z) - y_i)/s_i]^2 + const
+    ln p(z | y) = -1/2 z^T z - 1/2 [f(z) - y]^T C^-1 [f(z) - y] + const,    C = diag(s^2) + S S^T
 
-f_i and y_i are logarithms where the error of a measurement is a factor. The mode is found by least squares (trust
-region) from the best points of a prior sample; there the Laplace approximation has the covariance (1 + J^T J)^-1 with
-J_ij = df_i/dz_j / s_i. From it starts the ensemble sampler of emcee (doi:10.1086/670067), all walkers of a half step in
-one batch of runs. Moves: half by differential evolution (ter Braak 2006, doi:10.1007/s11222-006-8769-1), half drawn from
-a kernel estimate of the density of the other walkers; a fifth of the autocorrelation time of stretch moves.
+s are the standard errors of the measurements and S_ik the changes of prediction i by one standard deviation of every
+source of error k that is not calibrated: what the other parameters do not know is not blamed on the chosen ones. f and y
+are logarithms where the error of a measurement is a factor. The mode is found by least squares (trust region) from the
+best points of a prior sample; there the Laplace approximation has the covariance (1 + J^T C^-1 J)^-1, J_ij = df_i/dz_j.
+
+From it starts the ensemble sampler of emcee (doi:10.1086/670067), all walkers of a half step in one batch of runs. Moves:
+half by differential evolution (ter Braak 2006, doi:10.1007/s11222-006-8769-1), half drawn from a kernel estimate of
+the density of the other walkers; a fifth of the autocorrelation time of stretch moves.
 """
 
 from __future__ import annotations
@@ -49,22 +52,29 @@ class Problem:
     Attributes
     ----------
     names : sources of error that are calibrated (d)
-    target, error : measured numbers and their standard errors (m), logarithms where the error is a factor
+    target : measured numbers (m), logarithms where the error is a factor
+    covariance : of their errors (m, m)
     predict : z (n, d) -> predictions (n, m), NaN in rows that failed
     """
 
     names: tuple[str, ...]
     target: FloatArray
-    error: FloatArray
+    covariance: FloatArray
     predict: Predict
 
-    def residuals(self, predicted: FloatArray) -> FloatArray:
-        """(prediction - measurement)/standard error (..., m)."""
-        return np.asarray((predicted - self.target) / self.error)
+    def residuals(self, predicted: FloatArray, kept: NDArray[np.bool_] | None = None) -> FloatArray:
+        """L^-1 (f - y) with L L^T = C, of the measurements ``kept`` (all if not given): (..., k)."""
+        use = np.ones(self.target.size, bool) if kept is None else kept
+        return self.whitened((predicted - self.target)[..., use], use)
 
-    def log_likelihoods(self, predicted: FloatArray) -> FloatArray:
-        """Logarithm of the probability density of each measurement (..., m); -inf where the run failed."""
-        density = -0.5 * self.residuals(predicted) ** 2 - np.log(self.error * np.sqrt(2.0 * np.pi))
+    def whitened(self, values: FloatArray, kept: NDArray[np.bool_]) -> FloatArray:
+        """L^-1 times ``values`` (..., k) of the measurements ``kept``."""
+        factor = np.linalg.cholesky(self.covariance[np.ix_(kept, kept)])
+        return np.asarray(values @ np.linalg.inv(factor).T)
+
+    def log_likelihood(self, predicted: FloatArray) -> FloatArray:
+        """ln p(y | z) up to a constant (...); -inf where the run failed."""
+        density = -0.5 * (self.residuals(predicted) ** 2).sum(axis=-1)
         return np.asarray(np.where(np.isfinite(density), density, -np.inf))
 
 
@@ -151,10 +161,10 @@ def find_mode(
     use = np.ones(problem.target.size, bool) if kept is None else kept
 
     def residual(z: FloatArray) -> FloatArray:
-        return np.concatenate([problem.residuals(problem.predict(z[None]))[0, use], z])
+        return np.concatenate([problem.residuals(problem.predict(z[None]), use)[0], z])
 
     def jacobian(z: FloatArray) -> FloatArray:
-        return np.vstack([slopes(problem, z)[use] / problem.error[use, None], np.eye(z.size)])
+        return np.vstack([problem.whitened(slopes(problem, z)[use].T, use).T, np.eye(z.size)])
 
     found, why = [], "no start was given"
     for number, start in enumerate(starts):
@@ -205,7 +215,7 @@ def best_points(problem: Problem, points: FloatArray, predicted: FloatArray) -> 
     ConvergenceError
         Every run failed.
     """
-    log_posterior = problem.log_likelihoods(predicted).sum(axis=1) - 0.5 * (points**2).sum(axis=1)
+    log_posterior = problem.log_likelihood(predicted) - 0.5 * (points**2).sum(axis=1)
     order = np.argsort(-log_posterior)[:STARTS]
     order = order[np.isfinite(log_posterior[order])]
     if order.size == 0:
@@ -244,7 +254,7 @@ def sample_posterior(
         nonlocal failed
         predicted = problem.predict(z)
         failed += int(np.count_nonzero(~np.isfinite(predicted).all(axis=1)))
-        density = problem.log_likelihoods(predicted).sum(axis=1) - 0.5 * (z**2).sum(axis=1)
+        density = problem.log_likelihood(predicted) - 0.5 * (z**2).sum(axis=1)
         return np.column_stack([density, predicted])
 
     coords, density, predicted = _begin(mode, log_posterior, walkers, np.random.default_rng(seed))

@@ -1,9 +1,13 @@
 """How well a calibration predicts what it has not seen, and whether the model can describe the data at all.
 
 Leave-one-out: the posterior without experiment k is the posterior weighted by 1/p(y_k | z) (Pareto-smoothed importance
-sampling, Vehtari, Gelman & Gabry 2017, doi:10.1007/s11222-016-9696-4). Where the weights are too uneven (Pareto shape
-above 0.5) the mode is found again without the experiment, and its prediction is that of the Laplace approximation,
-normal with the variance J_k C J_k^T.
+sampling, Vehtari, Gelman & Gabry 2017, doi:10.1007/s11222-016-9696-4). Errors may be correlated: given z, the left-out
+values k follow from the others r by (Buerkner, Gabry & Vehtari 2021, doi:10.1007/s00180-020-01045-4)
+
+    E[y_k | y_r, z] = f_k + K (y_r - f_r),    var = C_kk - K C_rk,    K = C_kr C_rr^-1
+
+Where the weights are too uneven (Pareto shape above 0.5) the mode is found again without the experiment, and its
+prediction is that of the Laplace approximation.
 """
 
 from __future__ import annotations
@@ -31,8 +35,8 @@ class LeftOut:
     Attributes
     ----------
     mean : predicted (m), logarithms where the error is a factor
-    deviation : standard deviation of the prediction from the parameters alone (m)
-    z_score : (measured - predicted)/sqrt(deviation^2 + error^2) (m)
+    deviation : standard deviation of a new measurement around it (m): parameters and errors
+    z_score : (measured - predicted)/deviation (m)
     pareto_shape : of the importance weights of each experiment (k)
     refitted : whether the experiment was left out by a new fit (k)
     """
@@ -78,31 +82,47 @@ def leave_one_out(
             "arviz-stats is not installed; pip install 'cosinter[design]' brings it"
         ) from error
     labels = np.unique(experiments)
-    mean, deviation = np.empty_like(problem.target), np.empty_like(problem.target)
+    mean, variance = np.empty_like(problem.target), np.empty_like(problem.target)
     shape = np.empty(labels.size)
-    likelihoods = problem.log_likelihoods(posterior.predicted)
     for place, label in enumerate(labels):
         if progress is not None:
             progress("leaving one experiment out", place, labels.size)
         held = experiments == label
-        log_weights, found = array_stats.psislw(likelihoods[:, held].sum(axis=1))
+        gain, noise = _conditional(problem, held)
+        residual = problem.target - posterior.predicted
+        surprise = residual[:, held] - residual[:, ~held] @ gain.T
+        log_weights, found = array_stats.psislw(_log_density(surprise, noise))
         shape[place] = float(found)
         if shape[place] <= LARGEST_SHAPE:
             weights = np.exp(log_weights - np.max(log_weights))
-            mean[held], deviation[held] = _moments(posterior.predicted[:, held], weights / weights.sum())
+            centre, spread = _moments(problem.target[held] - surprise, weights / weights.sum())
         else:
             again = find_mode(problem, mode.z[None], kept=~held)
-            mean[held] = again.predicted[held]
-            rows = again.slopes[held]
-            deviation[held] = np.sqrt(np.einsum("ij,jk,ik->i", rows, again.covariance, rows))
-    score = (problem.target - mean) / np.hypot(deviation, problem.error)
-    return LeftOut(mean, deviation, score, shape, shape > LARGEST_SHAPE)
+            centre = again.predicted[held] + gain @ (problem.target - again.predicted)[~held]
+            rows = again.slopes[held] - gain @ again.slopes[~held]
+            spread = np.einsum("ij,jk,ik->i", rows, again.covariance, rows)
+        mean[held], variance[held] = centre, spread + np.diag(noise)
+    score = (problem.target - mean) / np.sqrt(variance)
+    return LeftOut(mean, np.sqrt(variance), score, shape, shape > LARGEST_SHAPE)
+
+
+def _conditional(problem: Problem, held: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+    """K (k, r) and the covariance (k, k) of the held-out errors once the others are known."""
+    across = problem.covariance[np.ix_(held, ~held)]
+    gain = np.asarray(np.linalg.solve(problem.covariance[np.ix_(~held, ~held)], across.T).T, np.float64)
+    return gain, problem.covariance[np.ix_(held, held)] - gain @ across.T
+
+
+def _log_density(surprise: FloatArray, covariance: FloatArray) -> FloatArray:
+    """ln of the normal density of each row of ``surprise`` (n, k), up to a constant."""
+    scaled = np.linalg.solve(np.linalg.cholesky(covariance), surprise.T)
+    return np.asarray(-0.5 * (scaled**2).sum(axis=0))
 
 
 def _moments(values: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Weighted mean and standard deviation of the columns of ``values`` (n, k), weights adding up to one."""
+    """Weighted mean and variance of the columns of ``values`` (n, k), weights adding up to one."""
     mean = weights @ values
-    return mean, np.sqrt(weights @ (values - mean) ** 2)
+    return mean, weights @ (values - mean) ** 2
 
 
 def misfit_probability(problem: Problem, posterior: Posterior) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from cosinter.analysis.continuum.calibration import Problem
 from cosinter.analysis.continuum.ensemble import Draws, uncertain
 from cosinter.analysis.continuum.inputs import SinterCase
 from cosinter.analysis.parameters import ParameterSet
-from cosinter.data.exceptions import InputError, UnknownNameError
+from cosinter.data.exceptions import ConvergenceError, InputError, UnknownNameError
 
 FloatArray = NDArray[np.float64]
 
@@ -54,50 +55,116 @@ class Measurement:
         return float(np.log(self.value)) if self.logarithmic else self.value
 
 
-def calibration_problem(
-    names: Sequence[str],
-    runs: Sequence[tuple[ParameterSet, SinterCase]],
-    measurements: Sequence[Measurement],
-    *,
-    workers: int = 1,
-) -> Problem:
-    """Compare the model with measurements; ``runs`` are the experiments by number, equal ones are run once.
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The model beside the measurements.
 
-    All sources of error that are not in ``names`` keep their most probable value.
-
-    Raises
-    ------
-    InputError
-        There is no measurement, or a source of error is named twice or has no uncertainty.
+    Attributes
+    ----------
+    runs : parameter set and run of each experiment, by number; equal ones are run once
+    measurements : what was measured
+    workers : runs at the same time
     """
-    for parameters in {id(parameters): parameters for parameters, _ in runs}.values():
-        check_names(parameters, names)
-    if not measurements:
-        raise InputError("there is no measurement to calibrate with; add one")
-    distinct: list[tuple[ParameterSet, SinterCase]] = []
-    place: list[int] = []
-    for parameters, case in runs:
-        same = (i for i, (other, done) in enumerate(distinct) if other is parameters and done == case)
-        place.append(next(same, len(distinct)))
-        if place[-1] == len(distinct):
-            distinct.append((parameters, case))
-    rows = np.array([place[m.experiment] for m in measurements])
-    columns = np.array([OUTCOMES.index(m.outcome) for m in measurements])
-    logarithmic = np.array([m.logarithmic for m in measurements])
 
-    def predict(z: FloatArray) -> FloatArray:
-        draws = Draws(tuple(names), np.atleast_2d(z))
-        ends = [run_samples(found, case, draws, workers=workers).values for found, case in distinct]
+    runs: Sequence[tuple[ParameterSet, SinterCase]]
+    measurements: Sequence[Measurement]
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.measurements:
+            raise InputError("there is no measurement to calibrate with; add one")
+
+    @cached_property
+    def _distinct(self) -> tuple[list[tuple[ParameterSet, SinterCase]], list[int]]:
+        """The runs that differ, and which of them each experiment is."""
+        distinct: list[tuple[ParameterSet, SinterCase]] = []
+        place: list[int] = []
+        for parameters, case in self.runs:
+            same = (i for i, (other, done) in enumerate(distinct) if other is parameters and done == case)
+            place.append(next(same, len(distinct)))
+            if place[-1] == len(distinct):
+                distinct.append((parameters, case))
+        return distinct, place
+
+    @property
+    def target(self) -> FloatArray:
+        """What is compared (m)."""
+        return np.array([m.target for m in self.measurements])
+
+    @property
+    def error(self) -> FloatArray:
+        """Standard errors of :attr:`target` (m)."""
+        return np.array([m.error for m in self.measurements])
+
+    def predict(self, names: Sequence[str], z: FloatArray) -> FloatArray:
+        """Predictions (n, m) comparable with :attr:`target` at ``z`` (n, d) of the sources of error ``names`` (d).
+
+        A source that a run does not have does not change it; rows of failed runs hold NaN.
+        """
+        distinct, place = self._distinct
+        ends = []
+        for parameters, case in distinct:
+            here = [column for column, name in enumerate(names) if name in uncertain(parameters)]
+            draws = Draws(tuple(names[column] for column in here), z[:, here])
+            ends.append(run_samples(parameters, case, draws, workers=self.workers).values)
+        rows = [place[m.experiment] for m in self.measurements]
+        columns = [OUTCOMES.index(m.outcome) for m in self.measurements]
         found = np.stack(ends)[rows, :, columns].T
         positive = np.where(found > 0.0, found, np.nan)
-        return np.asarray(np.where(logarithmic, np.log(positive), found))
+        return np.asarray(np.where([m.logarithmic for m in self.measurements], np.log(positive), found))
 
-    return Problem(
-        names=tuple(names),
-        target=np.array([m.target for m in measurements]),
-        error=np.array([m.error for m in measurements]),
-        predict=predict,
-    )
+    def others(self, names: Sequence[str]) -> tuple[str, ...]:
+        """All sources of error of the runs that are not in ``names``."""
+        every = dict.fromkeys(name for parameters, _ in self._distinct[0] for name in uncertain(parameters))
+        return tuple(name for name in every if name not in names)
+
+    def blame(self, names: Sequence[str], z: FloatArray) -> FloatArray:
+        """Change of every prediction by one standard deviation of each of the :meth:`others` (m, k).
+
+        Half the difference of the runs at +1 and -1 around ``z`` (d) of ``names``; where one of the two fails, the whole
+        difference of the other from the middle.
+
+        Raises
+        ------
+        ConvergenceError
+            Both runs of one source fail, or that in the middle.
+        """
+        others = self.others(names)
+        count = len(others)
+        if not count:
+            return np.zeros((len(self.measurements), 0))
+        moves = np.concatenate([np.zeros((1, count)), np.eye(count), -np.eye(count)])
+        points = np.hstack([np.tile(z, (len(moves), 1)), moves])
+        middle, above, below = np.split(self.predict((*names, *others), points), [1, 1 + count])
+        above, below = (
+            np.where(np.isfinite(side), side, 2.0 * middle - other)
+            for side, other in ((above, below), (below, above))
+        )
+        found = 0.5 * (above - below).T
+        lost = np.flatnonzero(~np.isfinite(found).all(axis=0))
+        if lost.size:
+            raise ConvergenceError(
+                f"the runs with {others[lost[0]]} moved by one standard deviation failed; give it a smaller uncertainty"
+            )
+        return np.asarray(found)
+
+    def problem(self, names: Sequence[str], blame: FloatArray | None = None) -> Problem:
+        """The calibration of the sources ``names``; ``blame`` (m, k) adds what the others do not know.
+
+        Raises
+        ------
+        InputError
+            A source of error is named twice, has no uncertainty or is not known.
+        """
+        for parameters, _ in self._distinct[0]:
+            check_names(parameters, names)
+        unknown = 0.0 if blame is None else blame @ blame.T
+        return Problem(
+            names=tuple(names),
+            target=self.target,
+            covariance=np.diag(self.error**2) + unknown,
+            predict=lambda z: self.predict(names, z),
+        )
 
 
 def check_names(parameters: ParameterSet, names: Sequence[str]) -> None:

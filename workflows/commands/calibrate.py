@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,13 @@ from cosinter.workflows.commands.runs import AsJson, StudyFile
 
 if TYPE_CHECKING:
     from cosinter.workflows.calibration import Calibration
+
+
+class Others(StrEnum):
+    """What becomes of the parameters that are not fitted."""
+
+    linear = "linear"
+    fixed = "fixed"
 
 
 def calibrate(
@@ -34,6 +42,13 @@ def calibrate(
             show_default=False,
         ),
     ] = None,
+    others: Annotated[
+        Others,
+        typer.Option(
+            help="What the uncertainty of all other parameters does: widen the error of each prediction (as if linear), "
+            "or nothing."
+        ),
+    ] = Others.linear,
     walkers: Annotated[int, typer.Option(help="Walkers of the sampler, at least 2 per parameter + 2.")] = 32,
     steps: Annotated[
         int, typer.Option(help="Steps of the sampler at most; it stops when the chain has converged.")
@@ -55,20 +70,21 @@ def calibrate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit parameters of the compensation model to your own measurements, with honest errors.
+    """Fit parameters of the compensation model to your own measurements.
 
-    The uncertainties of the parameter set are the prior. Each line of the CSV is one fired sample: conditions (case,
-    hold_C, hold_h, ramp, dose, ratio, O2, CO2, H2O, or any key of cosinter sweep) and what was measured, each
-    with its standard error:
+    The uncertainties of the parameter set are the prior. Each line of the CSV is one
+    fired sample: its conditions, and what was measured with its standard error.
 
-    case,hold_C [°C],hold_h [h],layered,layered_error,interphase [nm],interphase_factor
+    case,hold_C \\[°C],hold_h \\[h],layered,layered_error,interphase \\[nm],interphase_factor
 
     bare,600,2,0.93,0.02,85,1.3
 
-    Outcomes are layered, spinel, rock_salt, lithium, interphase, asr, capacity. OUTCOME_error is an error in the unit
-    of the outcome, OUTCOME_factor one of its logarithm (1.3: times or divided by 1.3).
+    Conditions: case, hold_C, hold_h, ramp, dose, ratio, O2, CO2, H2O, or any key of
+    cosinter sweep. Outcomes: layered, spinel, rock_salt, lithium, interphase, asr,
+    capacity, each with OUTCOME_error in its unit or OUTCOME_factor (1.3: times or
+    divided by 1.3).
 
-    Every measurement is also predicted from all others. Needs pip install 'cosinter[design]'.
+    Every sample is also predicted from all others. Needs pip install 'cosinter\\[design]'.
 
     Examples:
 
@@ -96,6 +112,7 @@ def calibrate(
         data=read_measurements(data, question),
         names=tuple(split_list(parameters)),
         prior=None if prior is None else read_parameters(prior),
+        others=others.value,
         walkers=walkers,
         steps=steps,
         seed=seed,
