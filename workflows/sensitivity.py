@@ -18,7 +18,9 @@ from cosinter.workflows.design import OUTCOMES, outcome_name
 if TYPE_CHECKING:
     from cosinter.analysis.continuum.batch import Outcomes
     from cosinter.analysis.continuum.ensemble import Draws
+    from cosinter.analysis.continuum.inputs import SinterCase
     from cosinter.analysis.continuum.sensitivity import Ranks, SobolIndices, Tornado
+    from cosinter.analysis.parameters import ParameterSet
     from cosinter.workflows.reactions import Tell
     from cosinter.workflows.variants import Variant
 
@@ -78,6 +80,28 @@ def sensitivity(request: Request, variant: Variant, *, tell: Tell) -> dict[str, 
         "outcomes": found,
         "warnings": study.warnings(),
     }
+
+
+def tornado_tables(
+    parameters: ParameterSet, case: SinterCase, outcomes: Sequence[str], *, bars: int = 8
+) -> list[dict[str, Any]]:
+    """For the report: the widest ``bars`` of each outcome ({"outcome", "nominal", "bars": [...]}), low and high end."""
+    from cosinter.analysis.continuum.batch import run_samples
+    from cosinter.analysis.continuum.ensemble import uncertain
+    from cosinter.analysis.continuum.origins import origin
+    from cosinter.analysis.continuum.sensitivity import tornado, tornado_design
+
+    design = tornado_design(uncertain(parameters))
+    results = run_samples(parameters, case, design)
+    tables = []
+    for name in outcomes:
+        found = tornado(design, results, name)
+        rows = []
+        for bar in found.bars[:bars]:
+            about = origin(parameters, bar.name)
+            rows.append({**asdict(bar), "meaning": about.meaning, "kind": about.kind})
+        tables.append({"outcome": name, "nominal": found.nominal, "bars": rows})
+    return tables
 
 
 class _Runs:

@@ -19,7 +19,7 @@ from cosinter.analysis.continuum.origins import ADVICE, origin
 from cosinter.data.exceptions import ConvergenceError, InputError, UnknownNameError
 from cosinter.workflows.cli import app
 from cosinter.workflows.diagrams.influence import influence_drawing
-from cosinter.workflows.sensitivity import Request, sensitivity, sensitivity_csv
+from cosinter.workflows.sensitivity import Request, sensitivity, sensitivity_csv, tornado_tables
 from cosinter.workflows.study import Study
 from cosinter.workflows.variants import Variants, one_case
 
@@ -192,6 +192,16 @@ def test_the_command_writes_what_it_is_asked_for(study_file, tmp_path):
 def test_the_command_refuses_before_it_computes(study_file, options, error):
     done = CliRunner().invoke(app, ["sensitivity", str(study_file), *options])
     assert isinstance(done.exception, error)
+
+
+def test_bars_for_the_report(variant):
+    from cosinter.workflows.report.rows import TornadoBar
+
+    names = ("layered_fraction", "asr_ohm_cm2")
+    layered, resistance = tornado_tables(variant.parameters, variant.case, names, bars=2)
+    assert [bar["name"] for bar in resistance["bars"]] == [GROWTH, CONTACT]
+    assert layered["nominal"] == 0.5
+    assert all(TornadoBar(**bar).meaning for bar in resistance["bars"])
 
 
 def test_samples_of_an_assembled_set_can_all_be_run(variant):
