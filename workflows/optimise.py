@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cosinter.analysis.continuum.batch import Outcomes
 from cosinter.analysis.continuum.design import (
     FAILED,
     Front,
+    Judge,
     Probability,
     Scores,
     pareto_front,
     sure_shortfall,
 )
+from cosinter.analysis.continuum.ensemble import Draws
 from cosinter.analysis.exports.csv_table import csv_text
 from cosinter.data.exceptions import ConvergenceError, StudyError
 from cosinter.workflows.design import COSTS, FREE, OUTCOMES, Free, Request
@@ -29,9 +32,7 @@ from cosinter.workflows.study import Study
 from cosinter.workflows.variants import Variant, Variants
 
 if TYPE_CHECKING:
-    from cosinter.analysis.continuum.batch import Outcomes
     from cosinter.analysis.continuum.design import FloatArray
-    from cosinter.analysis.continuum.ensemble import Draws
     from cosinter.workflows.reactions import Tell
 
 #: How many times more samples check a robust design than have chosen it, with errors drawn anew.
@@ -58,15 +59,15 @@ def optimise(request: Request, variants: Variants, *, tell: Tell) -> dict[str, A
         No run ended.
     """
     began = time.monotonic()
-    search = _Search(request, variants)
+    search = _Search(request, variants, tell)
     search.check_ends()
-    nominal = search.nominal(tell)
-    robust = search.robust(nominal, tell) if request.probability is not None and nominal.feasible else None
+    nominal = search.nominal()
+    robust = search.robust(nominal) if request.probability is not None and nominal.feasible else None
     if search.failures and len(search.failures) == search.runs:
         raise ConvergenceError(f"none of {search.runs} runs ended; the first: {search.failures[0]}")
-    parts = {"nominal": search.part(nominal, sure=False, tell=tell)}
+    parts = {"nominal": search.part(nominal, sure=False)}
     if robust is not None:
-        parts["robust"] = search.part(robust, sure=True, tell=tell)
+        parts["robust"] = search.part(robust, sure=True)
     return {
         "study": request.study.name,
         "case": request.study.cases[0].name,
@@ -106,8 +107,9 @@ def _warnings(request: Request, search: _Search, nominal: Front) -> list[str]:
 class _Search:
     """The runs behind a request; every design is run once and remembered."""
 
-    def __init__(self, request: Request, variants: Variants) -> None:
+    def __init__(self, request: Request, variants: Variants, tell: Tell) -> None:
         self.request, self.variants = request, variants
+        self.tell, self.stage = tell, ""
         self.free: Mapping[str, Free] = request.chosen()
         self.variables = [free.variable(name) for name, free in self.free.items()]
         self.runs, self.failures = 0, list[str]()
@@ -131,16 +133,21 @@ class _Search:
         """Key of the study -> value."""
         return {free.key: float(value) for free, value in zip(self.free.values(), design, strict=True)}
 
-    def nominal(self, tell: Tell) -> Front:
+    def nominal(self) -> Front:
         """The front with the central parameters."""
-        return self._front("searching the front", self._judge, None, tell)
+        return self._front("front", self._judge)
 
-    def robust(self, nominal: Front, tell: Tell) -> Front:
+    def robust(self, nominal: Front) -> Front:
         """The front of the designs that keep the targets with the probability asked for."""
-        return self._front("searching the robust front", self._judge_samples, nominal.designs, tell)
+        return self._front("robust front", self._judge_samples, start=nominal.designs)
 
-    def _front(self, what: str, judge: Any, start: FloatArray | None, tell: Tell) -> Front:
+    def _front(self, what: str, judge: Judge, *, start: FloatArray | None = None) -> Front:
         request = self.request
+
+        def begin(before: int, most: int) -> None:
+            self.stage = f"{what}, generation {before + 1} of at most {most}"
+
+        begin(0, request.generations)
         return pareto_front(
             self.variables,
             judge,
@@ -148,12 +155,15 @@ class _Search:
             generations=request.generations,
             seed=request.seed,
             start=start,
-            progress=lambda done, total: tell(what, done, total),
+            progress=begin,
         )
+
+    def _tell(self, done: int, total: int) -> None:
+        self.tell(self.stage, done, total)
 
     def _judge(self, designs: FloatArray) -> Scores:
         variants = [self.variants.of(self.changes(design)) for design in designs]
-        outcomes = self.variants.run(variants)
+        outcomes = self.variants.run(variants, progress=self._tell)
         self._count(outcomes)
         for design, variant, row in zip(designs, variants, outcomes.values, strict=True):
             self.seen[tuple(map(float, design))] = variant, row
@@ -163,21 +173,36 @@ class _Search:
 
     def _judge_samples(self, designs: FloatArray) -> Scores:
         costs, missed = [], []
-        for design in designs:
+        for place, design in enumerate(designs):
+            self._tell(place, len(designs))
             variant = self.variants.of(self.changes(design))
-            _, outcomes = self._samples(variant, self.request.samples, self.request.seed)
+            outcomes, shortfall = self._surely(variant)
             good = outcomes.values[outcomes.good]
             middle = np.median(good, axis=0) if len(good) else np.full(len(self.names), np.nan)
             costs.append(self._costs(variant, middle))
-            shortfalls = self._shortfalls(outcomes, [variant.study])
-            missed.append([sure_shortfall(shortfalls, self.request.probability or 0.0)])
+            missed.append([shortfall])
         return Scores(np.array(costs), np.array(missed))
 
-    def _samples(self, variant: Variant, count: int, seed: int) -> tuple[Draws, Outcomes]:
-        draws = self.variants.draws(variant, count, seed=seed)
+    def _surely(self, variant: Variant) -> tuple[Outcomes, float]:
+        """Outcomes of the samples, and the shortfall that holds as surely as asked for.
+
+        A design is given up after the first quarter of the samples if more of them miss the targets than all may.
+        """
+        request, chance = self.request, self.request.probability or 0.0
+        draws = self.variants.draws(variant, request.samples, seed=request.seed)
+        quarter = Draws(draws.names, draws.z[: max(1, len(draws.z) // 4)])
+        outcomes = self._samples(variant, quarter)
+        shortfalls = self._shortfalls(outcomes, [variant.study])
+        if np.sum(shortfalls.max(axis=1) > 0.0) <= (1.0 - chance) * len(draws.z):
+            rest = self._samples(variant, Draws(draws.names, draws.z[len(quarter.z) :]))
+            outcomes = Outcomes(outcomes.names, np.concatenate([outcomes.values, rest.values]), {})
+            shortfalls = self._shortfalls(outcomes, [variant.study])
+        return outcomes, sure_shortfall(shortfalls, chance)
+
+    def _samples(self, variant: Variant, draws: Draws) -> Outcomes:
         outcomes = self.variants.samples(variant, draws)
         self._count(outcomes)
-        return draws, outcomes
+        return outcomes
 
     def _count(self, outcomes: Outcomes) -> None:
         self.runs += len(outcomes.values)
@@ -202,13 +227,14 @@ class _Search:
         ended = np.where(outcomes.good, -1.0, FAILED)
         return np.column_stack([*columns, np.broadcast_to(idle, ended.shape), ended])
 
-    def part(self, front: Front, *, sure: bool, tell: Tell) -> dict[str, Any]:
+    def part(self, front: Front, *, sure: bool) -> dict[str, Any]:
         """What the content says about one front."""
+        self.stage = "checking the designs"
         asked, best = self.request.probability is not None, front.compromise
         rows: list[dict[str, Any]] = []
         decisive: dict[str, list[str]] = {}
         for place, design in enumerate(front.designs):
-            tell("checking the designs", place, len(front.designs))
+            self._tell(place, len(front.designs))
             row = self._row(design)
             if asked and (sure or place == best):
                 decided = self._check(row, design)
@@ -247,7 +273,8 @@ class _Search:
 
         count, seed = CHECKED * self.request.samples, self.request.seed + 1
         variant = self._known(design)[0]
-        draws, outcomes = self._samples(variant, count, seed)
+        draws = self.variants.draws(variant, count, seed=seed)
+        outcomes = self._samples(variant, draws)
         row["probability"] = asdict(Probability.of(self._shortfalls(outcomes, [variant.study])))
         row["intervals"] = _intervals(outcomes)
         decided = dict(zip(outcomes.names, dominant(draws, outcomes), strict=True))

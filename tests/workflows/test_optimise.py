@@ -136,6 +136,19 @@ def test_a_robust_design_keeps_the_margin_of_the_spread() -> None:
     assert high - low == pytest.approx(2 * 1.645 * SPREAD, rel=0.15)
 
 
+@pytest.mark.parametrize("probability", [0.9, 0.95])
+def test_giving_up_early_loses_no_design(probability: float) -> None:
+    request = Request(STUDY, (LAYERED,), DOSE, free={"dose": None}, probability=probability, samples=80)
+    bench = Formula(STUDY)
+    luck = bench.draws(bench.of({}), request.samples, seed=request.seed).z[:, 0]
+    doses = np.arange(0, 161) * 0.05
+    kept = [np.mean(0.85 + 0.04 * dose + SPREAD * luck >= LAYERED.value) for dose in doses]
+    least = doses[np.argmax(np.array(kept) >= probability)]
+    content = solve(request)
+    assert content["robust"]["front"][0]["design"]["dose"] == pytest.approx(least)
+    assert content["runs"] < 80 * content["robust"]["designs_judged"]
+
+
 def test_a_probability_out_of_reach_is_told() -> None:
     request = Request(
         STUDY, (LAYERED,), DOSE, free={"dose": (0.0, 1.3)}, probability=0.9, samples=50, generations=10
