@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from cosinter.analysis.equilibrium.uncertainty import interval
 from cosinter.analysis.exports.csv_table import csv_text
 from cosinter.data.exceptions import InputError
 from cosinter.workflows.design import OUTCOMES, outcome_name
@@ -147,7 +148,7 @@ class _Runs:
     def ranks(self) -> list[dict[str, Any]]:
         found, outcomes = self._screen(self.request.samples)
         return [
-            self._described(one, _rank_rows(one), _interval(outcomes, name), _rank_words)
+            self._described(one, _rank_rows(one), interval(outcomes.column(name)[outcomes.good]), _rank_words)
             for name, one in found.items()
         ]
 
@@ -167,7 +168,9 @@ class _Runs:
             for name in self.request.outcomes
         }
         return [
-            self._described(one, _sobol_rows(one), _interval(outcomes, name), _sobol_words)
+            self._described(
+                one, _sobol_rows(one), interval(outcomes.column(name)[outcomes.good]), _sobol_words
+            )
             for name, one in found.items()
         ]
 
@@ -241,13 +244,6 @@ def _blocks(runs: int, groups: int) -> int:
         least = int(FEWEST_BLOCKS * (groups + 2) / (1.0 - SCREENING)) + 1
         raise InputError(f"Sobol indices of {groups} groups of sources need {least} samples; raise --samples")
     return int(1 << (found.bit_length() - 1))
-
-
-def _interval(outcomes: Outcomes, name: str) -> dict[str, float]:
-    from cosinter.analysis.continuum.ensemble import interval
-
-    found = interval(outcomes.column(name)[outcomes.good])
-    return {"p5": found.low, "p50": found.median, "p95": found.high}
 
 
 def _rank_rows(found: Ranks) -> list[dict[str, Any]]:
