@@ -20,7 +20,7 @@ from cosinter.workflows.study import Study
 if TYPE_CHECKING:
     from cosinter.analysis.continuum.calibration import Posterior, Problem
     from cosinter.analysis.continuum.cross_validation import LeftOut
-    from cosinter.analysis.continuum.measurements import Measurement
+    from cosinter.analysis.continuum.measurements import Comparison, Measurement
     from cosinter.analysis.parameters import ParameterSet
     from cosinter.workflows.reactions import Tell
     from cosinter.workflows.variants import Variant
@@ -32,6 +32,8 @@ QUANTILES = (0.05, 0.5, 0.95)
 LEAST_FIT = 0.01
 #: Distance of the posterior from its prior (prior standard deviations) that asks for an explanation.
 FAR = 2.5
+#: Most names of other sources of error that are told, and their least weight in standard errors.
+MOST_OTHERS, LEAST_WEIGHT = 3, 1.0
 #: Correlation above which two parameters are known only in combination.
 TIED = 0.8
 
@@ -114,7 +116,7 @@ def calibrate(request: CalibrationRequest, *, tell: Tell) -> Calibration:
         "data": _data(request.data),
         "parameters": parameter_rows(base, posterior),
         "correlation": posterior.correlation.tolist(),
-        "others": {"treated": request.others, "sources": blame.shape[1]},
+        "others": _others(request, comparison, blame),
         "chain": _chain(posterior),
         "measurements": [
             {**row, "error_of_others": float(np.linalg.norm(blame[number]))}
@@ -236,6 +238,18 @@ def _data(data: MeasurementFile) -> dict[str, Any]:
     }
 
 
+def _others(request: CalibrationRequest, comparison: Comparison, blame: FloatArray) -> dict[str, Any]:
+    """How the other sources of error were treated, and which of them weigh most, as multiples of the stated errors."""
+    names = comparison.others(request.names)
+    weights = np.linalg.norm(blame / comparison.error[:, None], axis=0)
+    order = [int(k) for k in np.argsort(-weights)[:MOST_OTHERS] if weights[k] > LEAST_WEIGHT]
+    return {
+        "treated": request.others,
+        "sources": len(names),
+        "largest": [{"name": names[k], "weight": float(weights[k])} for k in order],
+    }
+
+
 def _chain(posterior: Posterior) -> dict[str, Any]:
     return {
         "walkers": posterior.walkers,
@@ -299,6 +313,11 @@ def _verdict(problem: Problem, posterior: Posterior, left_out: LeftOut) -> dict[
 def warnings(content: Mapping[str, Any]) -> list[str]:
     """What a reader of a calibration has to know, one sentence each."""
     found = []
+    if heavy := [row["name"] for row in content["others"]["largest"]]:
+        found.append(
+            f"the measurements depend more on parameters that are not fitted than their errors are large: {', '.join(heavy)}; "
+            "fit them as well, or measure them apart"
+        )
     rows = content["parameters"]
     for row in rows:
         if not row["fitted"]:

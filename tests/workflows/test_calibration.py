@@ -95,6 +95,17 @@ def test_values_are_told_in_their_own_unit(data: Path) -> None:
     assert rows[ENERGY]["prior"]["low"] == pytest.approx(243.0 - 1.6449 * 20.0, rel=1e-3)
 
 
+def test_other_parameters_widen_the_answer_unless_they_are_held(data: Path) -> None:
+    """At 550 °C alone the rate at 700 °C is known only as well as the activation energy, which is not fitted."""
+    lines = data.read_text().splitlines()
+    data.write_text("\n".join(line for line in lines if not line.startswith(("bare,7", "bare,8"))))
+    free, held = (fit(data, (LAYER,), others=others) for others in ("linear", "fixed"))
+    assert free.posterior.deviation[0] > 1.5 * held.posterior.deviation[0]
+    assert free.content["others"]["largest"][0]["name"] == ENERGY
+    assert ENERGY in free.content["warnings"][0]
+    assert held.content["others"]["largest"] == []
+
+
 def test_data_that_contradict_the_model_are_told(data: Path) -> None:
     lines = data.read_text().splitlines()
     data.write_text("\n".join([*lines, "bare,800,5,1.0,1.1"]) + "\n")
@@ -168,6 +179,7 @@ def test_the_command_tells_people(cosinter: Callable[..., Any]) -> None:
 
 
 def test_nothing_is_written_when_the_chain_is_too_short(cosinter: Callable[..., Any], tmp_path: Path) -> None:
-    answer = cosinter("--parameters", LAYER, "--steps", "100", "--plot", str(tmp_path / "p.png"))
+    names = f"{LAYER},{ENERGY},{BLIND}"
+    answer = cosinter("--parameters", names, "--steps", "100", "--plot", str(tmp_path / "p.png"))
     assert "has not converged" in str(answer.exception)
     assert not (tmp_path / "p.png").exists()

@@ -173,8 +173,9 @@ def _show(content: Mapping[str, Any]) -> None:
     table = Table(
         title=f"{data['measurements']} measurements of {data['experiments']} samples in {data['name']}"
     )
-    for heading in ("parameter", "unit", "before (5 - 50 - 95 %)", "after", "learned\nnat"):
-        table.add_column(heading, justify="left" if heading in ("parameter", "unit") else "right")
+    for heading in ("parameter", "unit", "before", "after", "learned\nnat"):
+        words = heading in ("parameter", "unit")
+        table.add_column(heading, justify="left" if words else "right", overflow="fold")
     for row in content["parameters"]:
         table.add_row(
             row["name"],
@@ -201,9 +202,10 @@ def _predictions(content: Mapping[str, Any]) -> Any:
     """The measurements beside their predictions."""
     from rich.table import Table
 
-    table = Table(title="predictions (5 - 50 - 95 %)")
+    table = Table(title="predictions: median, 5 to 95 %")
     for heading in ("sample", "outcome", "measured", "error", "before", "after", "left out", "z"):
-        table.add_column(heading, justify="left" if heading in ("sample", "outcome") else "right")
+        words = heading in ("sample", "outcome")
+        table.add_column(heading, justify="left" if words else "right", overflow="fold")
     for row in content["measurements"]:
         error = f"×/÷ {row['error']:.3g}" if row["error_is_factor"] else f"± {row['error']:.3g}"
         bands = (_band(row[key]) for key in ("prior", "posterior", "left_out"))
@@ -214,4 +216,5 @@ def _predictions(content: Mapping[str, Any]) -> Any:
 
 
 def _band(values: Mapping[str, float]) -> str:
-    return f"{values['low']:.3g} - {values['median']:.3g} - {values['high']:.3g}"
+    """Median, below it the 5 to 95 % range."""
+    return f"{values['median']:.3g}\n{values['low']:.3g} to {values['high']:.3g}"
