@@ -180,6 +180,16 @@ def test_the_command_tells_people(cosinter: Callable[..., Any]) -> None:
 
 def test_nothing_is_written_when_the_chain_is_too_short(cosinter: Callable[..., Any], tmp_path: Path) -> None:
     names = f"{LAYER},{ENERGY},{BLIND}"
-    answer = cosinter("--parameters", names, "--steps", "100", "--plot", str(tmp_path / "p.png"))
+    targets = {"--plot": tmp_path / "p.png", "--out": tmp_path / "fitted"}
+    options = [str(part) for pair in targets.items() for part in pair]
+    answer = cosinter("--parameters", names, "--steps", "100", *options)
     assert "has not converged" in str(answer.exception)
-    assert not (tmp_path / "p.png").exists()
+    answer = cosinter("--parameters", "contact", *options)
+    assert "unknown parameter" in str(answer.exception)
+    assert not any(target.exists() for target in targets.values())
+
+
+def test_a_folder_that_cannot_be_is_refused_at_once(cosinter: Callable[..., Any], data: Path) -> None:
+    answer = cosinter("--parameters", LAYER, "--out", str(data / "fitted"))
+    assert isinstance(answer.exception, InputError)
+    assert "mine.csv is a file" in str(answer.exception)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -118,7 +119,7 @@ def calibrate(
         seed=seed,
         workers=workers,
     )
-    _make_folder(out)
+    _check_folder(out)
     with working() as tell:
         found = fit(request, tell=tell)
         files = _write(found, out, plot)
@@ -130,13 +131,13 @@ def calibrate(
         typer.echo(f"written: {path}", err=True)
 
 
-def _make_folder(out: Path | None) -> None:
+def _check_folder(out: Path | None) -> None:
+    """Refuse a folder that cannot be written, before anything is computed and without making it."""
     if out is None:
         return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {out} ({error.strerror or error})") from error
+    place = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise InputError(f"cannot write {out} ({place} is {'not writable' if place.is_dir() else 'a file'})")
 
 
 def _write(found: Calibration, out: Path | None, plot: Path | None) -> list[Path]:
@@ -157,6 +158,10 @@ def _write(found: Calibration, out: Path | None, plot: Path | None) -> list[Path
             "calibration.json": json.dumps(found.content, indent=1, allow_nan=False) + "\n",
             "samples.csv": csv_text(posterior.names, rows),
         }
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot write {out} ({error.strerror or error})") from error
         for name, text in texts.items():
             write_user_file(out / name, text)
         drawing.save(out / "posterior.png")
