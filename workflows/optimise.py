@@ -13,30 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cosinter.analysis.continuum.batch import Outcomes
-from cosinter.analysis.continuum.design import (
-    FAILED,
-    Front,
-    Judge,
-    Probability,
-    Scores,
-    pareto_front,
-    sure_shortfall,
-)
-from cosinter.analysis.continuum.ensemble import Draws
+from cosinter.analysis.continuum.design import Front, Probability
 from cosinter.analysis.exports.csv_table import csv_text
 from cosinter.data.exceptions import ConvergenceError, StudyError
-from cosinter.workflows.design import COSTS, FREE, OUTCOMES, Free, Request
+from cosinter.workflows.design import COSTS, FREE, Free, Request
+from cosinter.workflows.design_search import Search
 from cosinter.workflows.process_map import Axis, process_map
-from cosinter.workflows.study import Study
-from cosinter.workflows.variants import Variant, Variants
+from cosinter.workflows.variants import Variants
 
 if TYPE_CHECKING:
+    from cosinter.analysis.continuum.batch import Outcomes
     from cosinter.analysis.continuum.design import FloatArray
     from cosinter.workflows.reactions import Tell
 
-#: How many times more samples check a robust design than have chosen it, with errors drawn anew.
-CHECKED = 4
 #: Relative distance to a target below which it is what limits a design.
 _CLOSE = 0.01
 #: Axes of the maps through the best design, and the runs along each.
@@ -59,15 +48,13 @@ def optimise(request: Request, variants: Variants, *, tell: Tell) -> dict[str, A
         No run ended.
     """
     began = time.monotonic()
-    search = _Search(request, variants, tell)
+    search = Search(request, variants, tell)
     search.check_ends()
     nominal = search.nominal()
     robust = search.robust(nominal) if request.probability is not None and nominal.feasible else None
     if search.failures and len(search.failures) == search.runs:
         raise ConvergenceError(f"none of {search.runs} runs ended; the first: {search.failures[0]}")
-    parts = {"nominal": search.part(nominal, sure=False)}
-    if robust is not None:
-        parts["robust"] = search.part(robust, sure=True)
+    answer = _Answer(search)
     return {
         "study": request.study.name,
         "case": request.study.cases[0].name,
@@ -79,9 +66,8 @@ def optimise(request: Request, variants: Variants, *, tell: Tell) -> dict[str, A
         "samples": request.samples if request.probability is not None else 0,
         "sintering_kJ_per_mol": request.sintering_kJ_per_mol,
         "free": [{"name": name, **asdict(free)} for name, free in search.free.items()],
-        "nominal": None,
-        "robust": None,
-        **parts,
+        "nominal": answer.part(nominal, sure=False),
+        "robust": answer.part(robust, sure=True) if robust is not None else None,
         "runs": search.runs,
         "failed_runs": len(search.failures),
         "seconds": round(time.monotonic() - began, 3),
@@ -89,7 +75,7 @@ def optimise(request: Request, variants: Variants, *, tell: Tell) -> dict[str, A
     }
 
 
-def _warnings(request: Request, search: _Search, nominal: Front) -> list[str]:
+def _warnings(request: Request, search: Search, nominal: Front) -> list[str]:
     held = request.sintering_kJ_per_mol is not None
     notes = [NO_DENSIFICATION] if {"hold_C", "hold_h"} & set(search.free) and not held else []
     if request.probability is not None and not nominal.feasible:
@@ -104,137 +90,20 @@ def _warnings(request: Request, search: _Search, nominal: Front) -> list[str]:
     return notes
 
 
-class _Search:
-    """The runs behind a request; every design is run once and remembered."""
+class _Answer:
+    """What the content says about the fronts of a search."""
 
-    def __init__(self, request: Request, variants: Variants, tell: Tell) -> None:
-        self.request, self.variants = request, variants
-        self.tell, self.stage = tell, ""
-        self.free: Mapping[str, Free] = request.chosen()
-        self.variables = [free.variable(name) for name, free in self.free.items()]
-        self.runs, self.failures = 0, list[str]()
-        self.seen: dict[tuple[float, ...], tuple[Variant, FloatArray]] = {}
-        self.names: tuple[str, ...] = tuple(name for name, _ in OUTCOMES.values())
-
-    def check_ends(self) -> None:
-        """Set every free number to both ends of its range, alone and all together, so that mistakes show at once."""
-        low, high = ([getattr(variable, end) for variable in self.variables] for end in ("low", "high"))
-        for ends in (low, high):
-            self.variants.of(self.changes(ends))
-            for name, value in self.changes(ends).items():
-                self.variants.of({name: value, **self._salts(name)})
-
-    def _salts(self, key: str) -> dict[str, float]:
-        """The share of LiOH that a dose needs where the case holds no salt, if it is free."""
-        ratio = self.free.get("ratio")
-        return {} if ratio is None or key == ratio.key else {ratio.key: ratio.high}
-
-    def changes(self, design: Sequence[float] | FloatArray) -> dict[str, float]:
-        """Key of the study -> value."""
-        return {free.key: float(value) for free, value in zip(self.free.values(), design, strict=True)}
-
-    def nominal(self) -> Front:
-        """The front with the central parameters."""
-        return self._front("front", self._judge)
-
-    def robust(self, nominal: Front) -> Front:
-        """The front of the designs that keep the targets with the probability asked for."""
-        return self._front("robust front", self._judge_samples, start=nominal.designs)
-
-    def _front(self, what: str, judge: Judge, *, start: FloatArray | None = None) -> Front:
-        request = self.request
-
-        def begin(before: int, most: int) -> None:
-            self.stage = f"{what}, generation {before + 1} of at most {most}"
-
-        begin(0, request.generations)
-        return pareto_front(
-            self.variables,
-            judge,
-            population=request.population,
-            generations=request.generations,
-            seed=request.seed,
-            start=start,
-            progress=begin,
-        )
-
-    def _tell(self, done: int, total: int) -> None:
-        self.tell(self.stage, done, total)
-
-    def _judge(self, designs: FloatArray) -> Scores:
-        variants = [self.variants.of(self.changes(design)) for design in designs]
-        outcomes = self.variants.run(variants, progress=self._tell)
-        self._count(outcomes)
-        for design, variant, row in zip(designs, variants, outcomes.values, strict=True):
-            self.seen[tuple(map(float, design))] = variant, row
-        costs = [self._costs(variant, row) for variant, row in zip(variants, outcomes.values, strict=True)]
-        studies = [variant.study for variant in variants]
-        return Scores(np.array(costs), self._shortfalls(outcomes, studies))
-
-    def _judge_samples(self, designs: FloatArray) -> Scores:
-        costs, missed = [], []
-        for place, design in enumerate(designs):
-            self._tell(place, len(designs))
-            variant = self.variants.of(self.changes(design))
-            outcomes, shortfall = self._surely(variant)
-            good = outcomes.values[outcomes.good]
-            middle = np.median(good, axis=0) if len(good) else np.full(len(self.names), np.nan)
-            costs.append(self._costs(variant, middle))
-            missed.append([shortfall])
-        return Scores(np.array(costs), np.array(missed))
-
-    def _surely(self, variant: Variant) -> tuple[Outcomes, float]:
-        """Outcomes of the samples, and the shortfall that holds as surely as asked for.
-
-        A design is given up after the first quarter of the samples if more of them miss the targets than all may.
-        """
-        request, chance = self.request, self.request.probability or 0.0
-        draws = self.variants.draws(variant, request.samples, seed=request.seed)
-        quarter = Draws(draws.names, draws.z[: max(1, len(draws.z) // 4)])
-        outcomes = self._samples(variant, quarter)
-        shortfalls = self._shortfalls(outcomes, [variant.study])
-        if np.sum(shortfalls.max(axis=1) > 0.0) <= (1.0 - chance) * len(draws.z):
-            rest = self._samples(variant, Draws(draws.names, draws.z[len(quarter.z) :]))
-            outcomes = Outcomes(outcomes.names, np.concatenate([outcomes.values, rest.values]), {})
-            shortfalls = self._shortfalls(outcomes, [variant.study])
-        return outcomes, sure_shortfall(shortfalls, chance)
-
-    def _samples(self, variant: Variant, draws: Draws) -> Outcomes:
-        outcomes = self.variants.samples(variant, draws)
-        self._count(outcomes)
-        return outcomes
-
-    def _count(self, outcomes: Outcomes) -> None:
-        self.runs += len(outcomes.values)
-        self.failures += outcomes.failures.values()
-
-    def _costs(self, variant: Variant, outcomes: FloatArray) -> list[float]:
-        """Objectives to be minimised; those of a failed run are as bad as can be."""
-        values = []
-        for objective in self.request.objectives:
-            if objective.name in COSTS:
-                value = COSTS[objective.name].of(variant.study)
-            else:
-                value = float(outcomes[self.names.index(OUTCOMES[objective.name][0])])
-            values.append(objective.sign * value if np.isfinite(value) else FAILED)
-        return values
-
-    def _shortfalls(self, outcomes: Outcomes, studies: Sequence[Study]) -> FloatArray:
-        """Of every target (runs, targets); the last two columns: too little sintering, a run that did not end."""
-        columns = [target.shortfall(outcomes.column(target.outcome)) for target in self.request.targets]
-        works = [self.request.work(study) for study in studies]
-        idle = np.array([-1.0 if work is None else -np.log(work) for work in works])
-        ended = np.where(outcomes.good, -1.0, FAILED)
-        return np.column_stack([*columns, np.broadcast_to(idle, ended.shape), ended])
+    def __init__(self, search: Search) -> None:
+        self.search, self.request, self.free = search, search.request, search.free
 
     def part(self, front: Front, *, sure: bool) -> dict[str, Any]:
         """What the content says about one front."""
-        self.stage = "checking the designs"
+        self.search.stage = "checking the designs"
         asked, best = self.request.probability is not None, front.compromise
         rows: list[dict[str, Any]] = []
         decisive: dict[str, list[str]] = {}
         for place, design in enumerate(front.designs):
-            self._tell(place, len(front.designs))
+            self.search.tell_stage(place, len(front.designs))
             row = self._row(design)
             if asked and (sure or place == best):
                 decided = self._check(row, design)
@@ -252,16 +121,16 @@ class _Search:
         }
 
     def _row(self, design: FloatArray) -> dict[str, Any]:
-        variant, values = self._known(design)
-        costs = self._costs(variant, values)
+        variant, values = self.search.known(design)
+        costs = self.search.costs(variant, values)
         return {
             "design": dict(zip(self.free, map(float, design), strict=True)),
-            "changes": self.changes(design),
+            "changes": self.search.changes(design),
             "objectives": {
                 one.name: one.sign * cost for one, cost in zip(self.request.objectives, costs, strict=True)
             },
             "costs": {name: cost.of(variant.study) for name, cost in COSTS.items()},
-            "outcomes": _plain(self.names, values),
+            "outcomes": _plain(self.search.names, values),
             "sintering_work": self.request.work(variant.study),
             "probability": None,
             "intervals": None,
@@ -271,20 +140,11 @@ class _Search:
         """Add probability and intervals to a row from samples of its own; give what decides the targets' outcomes."""
         from cosinter.workflows.steps.sweep import dominant
 
-        count, seed = CHECKED * self.request.samples, self.request.seed + 1
-        variant = self._known(design)[0]
-        draws = self.variants.draws(variant, count, seed=seed)
-        outcomes = self._samples(variant, draws)
-        row["probability"] = asdict(Probability.of(self._shortfalls(outcomes, [variant.study])))
+        draws, outcomes, shortfalls = self.search.checked(design)
+        row["probability"] = asdict(Probability.of(shortfalls))
         row["intervals"] = _intervals(outcomes)
         decided = dict(zip(outcomes.names, dominant(draws, outcomes), strict=True))
         return {target.outcome: decided[target.outcome] for target in self.request.targets}
-
-    def _known(self, design: FloatArray) -> tuple[Variant, FloatArray]:
-        key = tuple(map(float, design))
-        if key not in self.seen:
-            self._judge(np.array([key]))
-        return self.seen[key]
 
     def _limits(self, row: Mapping[str, Any], *, sure: bool) -> list[str]:
         """What keeps a design from being better: targets that are missed or just kept, ends of ranges."""
@@ -323,10 +183,10 @@ class _Search:
             for place, (name, free) in enumerate(self.free.items())
             for end in ("low", "high")
         ]
-        self._judge(np.array([row for _, _, row in moved]))
+        self.search.judge(np.array([row for _, _, row in moved]))
         found: dict[str, dict[str, Any]] = {}
         for name, end, row in moved:
-            outcomes = _plain(self.names, self._known(row)[1])
+            outcomes = _plain(self.search.names, self.search.known(row)[1])
             found.setdefault(name, {"name": name})[end] = {key: outcomes[key] for key in wanted}
         return list(found.values())
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -209,7 +210,7 @@ def pareto_front(
     ----------
     population, generations : designs per generation, generations at most; the search ends earlier if the front has
         stood still for a quarter of them
-    start : designs (n, d) to begin with beside a Latin hypercube, e.g. the front of an easier problem
+    start : designs (n, d) to begin with beside ends of ranges and a Latin hypercube, e.g. the front of an easier problem
     progress : is told (generation, generations)
 
     Raises
@@ -240,12 +241,18 @@ def pareto_front(
 
 
 def _first(variables: Sequence[Variable], population: int, seed: int, start: FloatArray | None) -> FloatArray:
-    """Shares of the ranges (population, d): a Latin hypercube, its first rows replaced by ``start``."""
+    """Shares of the ranges (population, d): ``start``, the ends of the ranges, and the rest a Latin hypercube."""
     from scipy.stats import qmc
 
-    shares = qmc.LatinHypercube(d=len(variables), rng=np.random.default_rng(seed)).random(population)
-    for row, design in zip(shares, () if start is None else start, strict=False):
-        row[:] = [variable.share(float(value)) for variable, value in zip(variables, design, strict=True)]
+    count = len(variables)
+    shares = qmc.LatinHypercube(d=count, rng=np.random.default_rng(seed)).random(population)
+    given = [
+        [variable.share(float(value)) for variable, value in zip(variables, design, strict=True)]
+        for design in (() if start is None else start)
+    ]
+    ends = list(product((0.0, 1.0), repeat=count)) if 2**count <= population // 2 else []
+    for row, known in zip(shares, [*given, *ends], strict=False):
+        row[:] = known
     return np.asarray(shares)
 
 

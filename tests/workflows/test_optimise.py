@@ -18,6 +18,7 @@ from design_fixture import SPREAD, STUDY, Formula, layered
 
 from cosinter.analysis.continuum.design import Target
 from cosinter.data.exceptions import ConvergenceError, InputError, StudyError, UnknownNameError
+from cosinter.workflows import design_search
 from cosinter.workflows.design import COSTS, FREE, Objective, Request, parse_free, parse_target
 from cosinter.workflows.diagrams.process import front_drawing
 from cosinter.workflows.optimise import NO_DENSIFICATION, front_csv, maps_through, optimise
@@ -111,6 +112,8 @@ def test_dose_against_temperature_is_a_line() -> None:
     doses = np.array([row["objectives"]["dose"] for row in front])
     hot = np.array([row["objectives"]["temperature"] for row in front])
     assert len(front) > 15
+    assert front[0]["design"]["hold_C"] <= 655.0
+    assert front[-1]["design"]["hold_C"] == 780.0
     assert np.all(np.diff(hot) > 0.0)
     ideal = 1.225 + (hot - 700.0) / 40.0
     assert np.all(doses >= ideal - 1e-9)
@@ -118,32 +121,34 @@ def test_dose_against_temperature_is_a_line() -> None:
     assert NO_DENSIFICATION in content["warnings"]
 
 
-def test_a_robust_design_keeps_the_margin_of_the_spread() -> None:
-    request = Request(STUDY, (LAYERED,), DOSE, free={"dose": None}, probability=0.95, samples=400)
+@pytest.mark.parametrize("samples", [60, 400])
+def test_a_robust_design_keeps_the_margin_of_the_spread(samples: int) -> None:
+    request = Request(STUDY, (LAYERED,), DOSE, free={"dose": None}, probability=0.95, samples=samples)
     content = solve(request)
     (best,) = content["robust"]["front"]
     margin = 1.645 * SPREAD  # 95 % of a normal error lie above -1.645 sigma
-    assert best["design"]["dose"] == pytest.approx((0.049 + margin) / 0.04, abs=0.1)
+    assert best["design"]["dose"] == pytest.approx((0.049 + margin) / 0.04, abs=6.0 / samples**0.5 * 0.3)
     held = norm.cdf((best["outcomes"]["layered_fraction"] - LAYERED.value) / SPREAD)
-    assert best["probability"]["value"] == pytest.approx(held, abs=0.02)
-    assert held > 0.93
-    assert best["probability"]["samples"] == 1600
+    assert best["probability"]["value"] == pytest.approx(held, abs=0.03)
+    assert best["probability"]["value"] >= 0.95
+    assert best["probability"]["samples"] == 4 * samples
     nominal = content["nominal"]["front"][0]
     assert nominal["design"]["dose"] == 1.25
     assert 0.4 < nominal["probability"]["value"] < 0.7
     assert content["robust"]["decisive"] == {"layered_fraction": ["luck"]}
     low, high = best["intervals"]["layered_fraction"]
-    assert high - low == pytest.approx(2 * 1.645 * SPREAD, rel=0.15)
+    assert high - low == pytest.approx(2 * 1.645 * SPREAD, rel=0.25)
 
 
 @pytest.mark.parametrize("probability", [0.9, 0.95])
-def test_giving_up_early_loses_no_design(probability: float) -> None:
+def test_giving_up_early_loses_no_design(probability: float, monkeypatch: pytest.MonkeyPatch) -> None:
     request = Request(STUDY, (LAYERED,), DOSE, free={"dose": None}, probability=probability, samples=80)
     bench = Formula(STUDY)
     luck = bench.draws(bench.of({}), request.samples, seed=request.seed).z[:, 0]
     doses = np.arange(0, 161) * 0.05
     kept = [np.mean(0.85 + 0.04 * dose + SPREAD * luck >= LAYERED.value) for dose in doses]
     least = doses[np.argmax(np.array(kept) >= probability)]
+    monkeypatch.setattr(design_search, "ROUNDS", 1)
     content = solve(request)
     assert content["robust"]["front"][0]["design"]["dose"] == pytest.approx(least)
     assert content["runs"] < 80 * content["robust"]["designs_judged"]

@@ -36,6 +36,8 @@ _NAMES = {
     "asr_ohm_cm2": "ASR",
     "capacity_mAh_per_g": "capacity",
 }
+#: Light to dark, for points on white paper.
+_DARK = ("#8fc3c6", "#63a3b8", "#4482a6", "#2d5f88", "#1b3d63")
 _DASHES = ("dash", "solid")
 
 
@@ -175,7 +177,8 @@ def front_drawing(content: Mapping[str, Any]) -> Drawing:
     shades = [value for _, row in rows if (value := _shade(row, colour)) is not None]
     scale = None
     if shades:
-        scale = Scale(title=_title(colour), low=min(shades), high=max(max(shades), min(shades) + 1e-9))
+        high = max(max(shades), min(shades) + 1e-9)
+        scale = Scale(title=_title(colour), low=min(shades), high=high, colours=_DARK)
     marks = []
     for part, row in rows:
         value = _shade(row, colour)
