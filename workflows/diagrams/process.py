@@ -141,10 +141,28 @@ def _map_scene(
         y_range=(rows[0], rows[-1]),
         patches=tuple(patches),
         strokes=tuple(strokes),
+        marks=_design(content),
         scale=scale,
         entries=(Entry(text="the run failed", colour=GREY),) if failed else (),
-        caption="Every field has the colour of one run of the compensation model; lines are linear between the runs.",
+        caption="Every field has the colour of one run of the compensation model; lines are linear between the runs."
+        + _fixed(content),
     )
+
+
+def _design(content: Mapping[str, Any]) -> tuple[Mark, ...]:
+    """The design that a map goes through, where it has both numbers of the axes."""
+    x, y, base = content["x"], content["y"], content["base"]
+    if x["key"] not in base or y["key"] not in base:
+        return ()
+    (across,), (up,) = _on(x, [base[x["key"]]]), _on(y, [base[y["key"]]])
+    return (Mark(x=across, y=up, hollow=True, size=9.0, label="the design"),)
+
+
+def _fixed(content: Mapping[str, Any]) -> str:
+    """What the design of a map fixes besides its axes."""
+    axes = {content["x"]["key"], content["y"]["key"]}
+    rest = [f"{key} {value:g}" for key, value in content["base"].items() if key not in axes]
+    return f" Fixed: {', '.join(rest)}." if rest else ""
 
 
 def _positions(axis: Mapping[str, Any]) -> list[float]:
