@@ -18,7 +18,7 @@ from cosinter.workflows.measurement_file import Experiment, MeasurementFile
 from cosinter.workflows.study import Study
 
 if TYPE_CHECKING:
-    from cosinter.analysis.continuum.calibration import Posterior, Problem
+    from cosinter.analysis.continuum.calibration import Mode, Posterior, Problem
     from cosinter.analysis.continuum.cross_validation import LeftOut
     from cosinter.analysis.continuum.measurements import Comparison, Measurement
     from cosinter.analysis.parameters import ParameterSet
@@ -83,6 +83,7 @@ def calibrate(request: CalibrationRequest, *, tell: Tell) -> Calibration:
     """
     from cosinter.analysis.continuum.calibration import (
         best_points,
+        check_chain,
         find_mode,
         prior_sample,
         sample_posterior,
@@ -91,6 +92,7 @@ def calibrate(request: CalibrationRequest, *, tell: Tell) -> Calibration:
     from cosinter.analysis.continuum.fitted import fitted_set
     from cosinter.analysis.continuum.measurements import Comparison
 
+    check_chain(len(request.names), walkers=request.walkers, steps=request.steps)
     base, variants = experiments(request)
     comparison = Comparison(
         [(run.parameters, run.case) for run in variants], request.data.measurements, request.workers
@@ -100,12 +102,7 @@ def calibrate(request: CalibrationRequest, *, tell: Tell) -> Calibration:
     tell("running the prior sample", 0, 1)
     before = problem.predict(points)
     mode = find_mode(problem, best_points(problem, points, before), progress=tell)
-    blame = np.zeros((len(before[0]), 0))
-    if request.others == "linear":
-        tell("moving all other parameters", 0, 1)
-        blame = comparison.blame(request.names, mode.z)
-        problem = comparison.problem(request.names, blame)
-        mode = find_mode(problem, mode.z[None], progress=tell)
+    problem, mode, blame = _widened(request, comparison, problem, mode, tell=tell)
     posterior = sample_posterior(
         problem, mode, walkers=request.walkers, steps=request.steps, seed=request.seed, progress=tell
     )
@@ -118,14 +115,25 @@ def calibrate(request: CalibrationRequest, *, tell: Tell) -> Calibration:
         "correlation": posterior.correlation.tolist(),
         "others": _others(request, comparison, blame),
         "chain": _chain(posterior),
-        "measurements": [
-            {**row, "error_of_others": float(np.linalg.norm(blame[number]))}
-            for number, row in enumerate(_predictions(request.data, before, posterior, left_out))
-        ],
+        "measurements": _predictions(request.data, before, blame, posterior, left_out),
         **_verdict(problem, posterior, left_out),
     }
     content["warnings"] = warnings(content)
     return Calibration(fitted_set(base, posterior, request.data.source), posterior, content)
+
+
+def _widened(
+    request: CalibrationRequest, comparison: Comparison, problem: Problem, mode: Mode, *, tell: Tell
+) -> tuple[Problem, Mode, FloatArray]:
+    """The problem with the errors of the other parameters in it, its mode, and those errors (m, k)."""
+    from cosinter.analysis.continuum.calibration import find_mode
+
+    if request.others == "fixed":
+        return problem, mode, np.zeros((problem.target.size, 0))
+    tell("moving all other parameters", 0, 1)
+    blame = comparison.blame(request.names, mode.z)
+    problem = comparison.problem(request.names, blame)
+    return problem, find_mode(problem, mode.z[None], progress=tell), blame
 
 
 def experiments(request: CalibrationRequest) -> tuple[ParameterSet, list[Variant]]:
@@ -262,7 +270,7 @@ def _chain(posterior: Posterior) -> dict[str, Any]:
 
 
 def _predictions(
-    data: MeasurementFile, before: FloatArray, posterior: Posterior, left_out: LeftOut
+    data: MeasurementFile, before: FloatArray, blame: FloatArray, posterior: Posterior, left_out: LeftOut
 ) -> list[dict[str, Any]]:
     """Every measurement beside its predictions: before, after, and by all other experiments (5, 50, 95 %)."""
     from scipy.stats import norm
@@ -281,6 +289,7 @@ def _predictions(
                 "measured": found.value,
                 "error": float(np.exp(found.error)) if found.logarithmic else found.error,
                 "error_is_factor": found.logarithmic,
+                "error_of_others": float(np.linalg.norm(blame[number])),
                 "prior": _three(_plain(found, prior[:, number])),
                 "posterior": _three(_plain(found, after[:, number])),
                 "left_out": _three(_plain(found, blind)),

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -240,14 +242,10 @@ def sample_posterior(
         emcee is not installed.
     """
     count = len(problem.names)
-    _check_chain(count, walkers=walkers, steps=steps)
-    try:
-        from emcee import EnsembleSampler, State
-        from emcee.moves import DEMove, KDEMove
-    except ImportError as error:
-        raise MissingEngineError(
-            "emcee is not installed; pip install 'cosinter[design]' brings it"
-        ) from error
+    check_chain(count, walkers=walkers, steps=steps)
+    from emcee import EnsembleSampler, State
+    from emcee.moves import DEMove, KDEMove
+
     failed = 0
 
     def log_posterior(z: FloatArray) -> FloatArray:
@@ -264,14 +262,7 @@ def sample_posterior(
     sampler = EnsembleSampler(
         walkers, count, log_posterior, moves=[(DEMove(), 0.5), (KDEMove(), 0.5)], vectorize=True
     )
-    times = np.full(count, np.inf)
-    for done, _ in enumerate(sampler.sample(state, iterations=steps), start=1):
-        if progress is not None:
-            progress("sampling the posterior", done, steps)
-        if done % CHECK_EVERY == 0 or done == steps:
-            times = _autocorrelation(sampler.get_chain())
-            if done >= LEAST_TIMES * times.max():
-                break
+    times = _run(sampler, state, steps=steps, progress=progress)
     acceptance = float(np.mean(sampler.acceptance_fraction))
     _refuse_poor(problem.names, times, acceptance=acceptance, steps=sampler.iteration)
     burn, thin = max(int(np.ceil(2.0 * times.max())), sampler.iteration // 5), max(1, int(0.5 * times.min()))
@@ -285,6 +276,19 @@ def sample_posterior(
         walkers=walkers,
         failed=failed,
     )
+
+
+def _run(sampler: Any, state: Any, *, steps: int, progress: Progress | None) -> FloatArray:
+    """Advance the chain until it is long enough, at most ``steps``; its autocorrelation times (d) in steps."""
+    times = np.full(sampler.ndim, np.inf)
+    for done, _ in enumerate(sampler.sample(state, iterations=steps), start=1):
+        if progress is not None:
+            progress("sampling the posterior", done, steps)
+        if done % CHECK_EVERY == 0 or done == steps:
+            times = _autocorrelation(sampler.get_chain())
+            if done >= LEAST_TIMES * times.max():
+                break
+    return times
 
 
 def _begin(
@@ -318,7 +322,19 @@ def _autocorrelation(chain: FloatArray) -> FloatArray:
     return np.where(np.isfinite(times) & (times > 0.0), times, np.inf)
 
 
-def _check_chain(count: int, *, walkers: int, steps: int) -> None:
+def check_chain(count: int, *, walkers: int, steps: int) -> None:
+    """Refuse a chain for ``count`` parameters that cannot run, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        There are too few walkers, or too few steps.
+    MissingEngineError
+        emcee or arviz-stats is not installed.
+    """
+    for module in ("emcee", "arviz_stats"):
+        if find_spec(module) is None:
+            raise MissingEngineError(f"{module} is not installed; pip install 'cosinter[design]' brings it")
     least = max(FEWEST_WALKERS, 2 * count + 2)
     if not least <= walkers <= MOST_WALKERS:
         raise InputError(

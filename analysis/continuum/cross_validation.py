@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosinter.analysis.continuum.calibration import Mode, Posterior, Problem, Progress, find_mode
-from cosinter.data.exceptions import MissingEngineError
 
 FloatArray = NDArray[np.float64]
 
@@ -72,15 +71,9 @@ def leave_one_out(
     ------
     ConvergenceError
         A fit without one experiment does not settle.
-    MissingEngineError
-        arviz-stats is not installed.
     """
-    try:
-        from arviz_stats.base import array_stats
-    except ImportError as error:
-        raise MissingEngineError(
-            "arviz-stats is not installed; pip install 'cosinter[design]' brings it"
-        ) from error
+    from arviz_stats.base import array_stats
+
     labels = np.unique(experiments)
     mean, variance = np.empty_like(problem.target), np.empty_like(problem.target)
     shape = np.empty(labels.size)

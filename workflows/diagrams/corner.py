@@ -44,20 +44,10 @@ def corner_scene(names: Sequence[str], z: FloatArray) -> Scene:
                 strokes += cell.densities(points[:, row])
             else:
                 patches += cell.regions(points[:, [column, row]])
-        notes += _names(names[row], row, count)
-    notes += [
-        Note(
-            x=column + place,
-            y=-0.04,
-            text=f"{value:+.1f}" if value else "0",
-            level="top",
-            size=6.5,
-            colour=SOFT,
-            halo=False,
+        notes.append(
+            Note(x=row + 0.02, y=count - row - 0.06, text=names[row], anchor="left", level="bottom", size=7.0)
         )
-        for column in range(count)
-        for place, value in ((0.06, -reach), (0.5 * _BOX, 0.0), (_BOX - 0.06, reach))
-    ]
+    notes += _ticks(count, reach)
     side = max(4.6, 1.5 * count + 1.0)
     return Scene(
         name="posterior",
@@ -83,12 +73,12 @@ def corner_scene(names: Sequence[str], z: FloatArray) -> Scene:
     )
 
 
-def _names(name: str, row: int, count: int) -> list[Note]:
-    """The name of a parameter above its density."""
+def _ticks(count: int, reach: float) -> list[Note]:
+    """Ends and middle of every axis, below the lowest squares."""
     return [
-        Note(
-            x=row + 0.02, y=count - row - 0.06, text=name, anchor="left", level="bottom", size=7.0, halo=True
-        )
+        Note(x=column + place, y=-0.04, text=text, level="top", size=6.5, colour=SOFT, halo=False)
+        for column in range(count)
+        for place, text in ((0.06, f"{-reach:.1f}"), (0.5 * _BOX, "0"), (_BOX - 0.06, f"+{reach:.1f}"))
     ]
 
 
