@@ -105,10 +105,11 @@ def optimise(
 ) -> None:
     """Find the firing that keeps the targets at the least dose, time, temperature or energy: the Pareto front.
 
-    The model computes no densification: what sinters the electrolyte has to be said by the ranges of hold_C and
-    hold_h, which stay as in the study unless they are freed or an objective is about them, or by --sintering-energy.
-    Where no design keeps the targets, the nearest one is shown, and what limits it. Needs pip install
-    'cosinter[design]'.
+    Densification is not computed: say by the ranges of hold_C and hold_h, or by --sintering-energy, what sinters.
+
+    Both holds stay as in the study unless they are freed or an objective is about them.
+
+    Where no design keeps the targets, the nearest one is shown, and what limits it. Needs pymoo (extra design).
 
     Examples:
 
