@@ -106,8 +106,7 @@ def calibrate(request: CalibrationRequest, *, tell: Tell) -> Calibration:
     posterior = sample_posterior(
         problem, mode, walkers=request.walkers, steps=request.steps, seed=request.seed, progress=tell
     )
-    numbers = np.array([m.experiment for m in request.data.measurements])
-    left_out = leave_one_out(problem, posterior, mode, numbers, progress=tell)
+    left_out = leave_one_out(problem, posterior, mode, request.data.numbers, progress=tell)
     content = {
         "study": request.study.name,
         "data": _data(request.data),

@@ -22,6 +22,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cosinter.analysis.continuum.fitted import DataSource
 from cosinter.analysis.continuum.measurements import Measurement
 from cosinter.data.exceptions import InputError, UnknownNameError
@@ -56,6 +59,11 @@ class MeasurementFile:
     experiments: tuple[Experiment, ...]
     measurements: tuple[Measurement, ...]
 
+    @property
+    def numbers(self) -> NDArray[np.int_]:
+        """Number of the experiment of each measurement."""
+        return np.array([m.experiment for m in self.measurements])
+
 
 @dataclass(frozen=True)
 class _Column:
@@ -77,7 +85,10 @@ def read_measurements(path: Path, study: Study) -> MeasurementFile:
         Names the file, line and column of the first thing that cannot be used.
     """
     text, sha256 = _text(path)
-    rows = list(csv.reader(text.splitlines()))
+    try:
+        rows = list(csv.reader(text.splitlines()))
+    except csv.Error as error:
+        raise InputError(f"{path}: is not a CSV file ({error})") from error
     table = [
         (number, [cell.strip() for cell in row])
         for number, row in enumerate(rows, start=1)

@@ -7,6 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cosinter.data.exceptions import InputError
 from cosinter.workflows.measurement_file import read_measurements
@@ -97,3 +99,28 @@ def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="is not a text file"):
         read_measurements(path, STUDY)
+
+
+WORDS = '|0.9|1e400|-3|bare|case|layered|layered_error|layered_factor|interphase [nm]|hold_C [K]|asr [|[]|hold_C [x]|µ|\x00|"|#'
+CELLS = st.sampled_from(WORDS.split("|"))
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=st.lists(st.lists(CELLS | st.text(max_size=6), min_size=1, max_size=4), max_size=4))
+def test_any_table_is_read_or_refused_in_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_text("\n".join(",".join(row) for row in rows), encoding="utf-8", errors="replace")
+    try:
+        found = read_measurements(path, STUDY)
+    except InputError as error:
+        assert str(error).startswith(str(path))
+        assert "\n" not in str(error).replace(str(rows), "")
+    else:
+        assert all(math.isfinite(m.target) and m.error > 0.0 for m in found.measurements)
+
+
+def test_a_cell_too_long_for_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a CSV file"):
+        read_measurements(file_of(tmp_path, f"layered,layered_error\n{'9' * 200_000},1\n"), STUDY)
