@@ -104,7 +104,8 @@ class Comparison:
         distinct, place = self._distinct
         ends = []
         for parameters, case in distinct:
-            here = [column for column, name in enumerate(names) if name in uncertain(parameters)]
+            known = set(uncertain(parameters))
+            here = [column for column, name in enumerate(names) if name in known]
             draws = Draws(tuple(names[column] for column in here), z[:, here])
             ends.append(run_samples(parameters, case, draws, workers=self.workers).values)
         rows = [place[m.experiment] for m in self.measurements]
