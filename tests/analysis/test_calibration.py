@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cosinter.analysis.continuum import calibration
 from cosinter.analysis.continuum.calibration import (
     Mode,
     Posterior,
@@ -15,7 +16,7 @@ from cosinter.analysis.continuum.calibration import (
     sample_posterior,
 )
 from cosinter.analysis.continuum.cross_validation import leave_one_out, misfit_probability
-from cosinter.data.exceptions import ConvergenceError, InputError
+from cosinter.data.exceptions import ConvergenceError, InputError, MissingEngineError
 
 
 class Line:
@@ -178,3 +179,9 @@ def test_a_chain_that_makes_no_sense_is_refused(walkers: int, steps: int, messag
     case = line()
     with pytest.raises(InputError, match=message):
         sample_posterior(case.problem, case.mode(), walkers=walkers, steps=steps)
+
+
+def test_a_missing_sampler_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "find_spec", lambda name: None if name == "arviz_stats" else name)
+    with pytest.raises(MissingEngineError, match=r"pip install 'cosinter\[design\]'"):
+        calibration.check_chain(1, walkers=16, steps=500)
