@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import equilibrium
+from benchmarks import continuum, equilibrium
 
 PAIR = ("LiCoO2", "LiTi2(PO4)3")
 TEMPERATURE_K = 973.15
@@ -119,6 +119,8 @@ def main() -> None:
         "\nEquilibria and mixing lines (python -m benchmarks.equilibrium --full: pymatgen's slow cells too)"
     )
     equilibrium.report()
+    print("\nFurnace model and its integrator (python -m benchmarks.continuum --full: the long rows too)")
+    continuum.report()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -185,8 +186,11 @@ def report(*, full: bool = False) -> None:
     _table("problem", "error at most", "tool", "CPU time", "error", "cells", "tolerance")
     for problem in ("S", "F"):
         _rows(race(problem))
-    _table("FiPy, problem S", "CPU time", "error", "cosinter, NumPy", "error", "ratio")
-    _rows(against_fipy(full))
+    if find_spec("fipy"):
+        _table("FiPy, problem S", "CPU time", "error", "cosinter, NumPy", "error", "ratio")
+        _rows(against_fipy(full))
+    else:
+        print("\nFiPy is not installed (extra bench)")
     _table("stiffness, problem F", "NumPy", *(["numba"] if grain_own.available() else []), "steps")
     _rows(stiffness())
     _table("cold, problem F", "wall time")
