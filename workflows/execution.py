@@ -14,17 +14,14 @@ from cosinter.workflows.results import Results, StageResult, storage_errors, wri
 
 @dataclass(frozen=True)
 class Task:
-    """What a step gets: its inputs, the finished stages it reads, a folder to write files into, and how many
-    processes it may start.
-    """
+    """What a step gets: its inputs, the finished stages it reads, and a folder to write files into."""
 
     inputs: Mapping[str, Any]
     upstream: Mapping[str, StageResult]
     folder: Path
-    workers: int = 1
 
 
-def run_stage(root: Path, name: str, *, plan: Plan | None = None, workers: int = 1) -> StageResult:
+def run_stage(root: Path, name: str, *, plan: Plan | None = None) -> StageResult:
     """Run the stage ``name`` of ``plan`` (that of ``root`` if not given), or read its result if it is already there.
 
     Raises
@@ -40,8 +37,7 @@ def run_stage(root: Path, name: str, *, plan: Plan | None = None, workers: int =
     if not results.is_complete(name, key):
         upstream = {other: results.read(other, plan.keys[other]) for other in stage.after}
         with results.writing(name, key) as folder:
-            task = Task(inputs=stage.inputs, upstream=upstream, folder=folder, workers=workers)
-            data = STEPS[stage.function](task)
+            data = STEPS[stage.function](Task(inputs=stage.inputs, upstream=upstream, folder=folder))
             with storage_errors(root):
                 write_atomically(folder / "result.json", json.dumps(data, indent=1, allow_nan=False))
     return results.read(name, key)

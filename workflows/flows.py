@@ -84,8 +84,7 @@ def run_plan(
 ) -> Outcome:
     """Run what is missing of a plan in ``root`` and wait for it; ``documents`` are written beside plan.json.
 
-    ``here``: one stage after another in this process, each free to start ``workers`` processes; else as FireWorks
-    jobs of ``workers`` processes.
+    ``here``: one stage after another in this process; else as FireWorks jobs of ``workers`` processes.
 
     Raises
     ------
@@ -101,7 +100,10 @@ def run_plan(
                 write_atomically(results.root / name, text)
         missing = frozenset(stage.name for stage in plan.pending(results))
         if missing:
-            (_work_here if here else _work)(plan, results, missing, workers, watch)
+            if here:
+                _work_here(plan, results, missing, watch)
+            else:
+                _work(plan, results, missing, workers, watch)
         outcome = _outcome(plan, results, missing, time.perf_counter() - begin)
         with storage_errors(results.root):
             publish(plan, results)
@@ -173,15 +175,13 @@ def _work(plan: Plan, results: Results, missing: frozenset[str], workers: int, w
     )
 
 
-def _work_here(
-    plan: Plan, results: Results, missing: frozenset[str], workers: int, watch: Watch | None
-) -> None:
+def _work_here(plan: Plan, results: Results, missing: frozenset[str], watch: Watch | None) -> None:
     """Run the stages in this process; one that fails is in its log, and what needs it is left waiting."""
     for stage in plan.stages:
         ready = all(results.is_complete(name, plan.keys[name]) for name in stage.after)
         if stage.name in missing and ready:
             with suppress(CosinterError):
-                run_stage(results.root, stage.name, plan=plan, workers=workers)
+                run_stage(results.root, stage.name, plan=plan)
             if watch is not None:
                 watch(plan, results, missing)
 

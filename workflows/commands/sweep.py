@@ -55,9 +55,12 @@ def sweep(
         ),
     ] = None,
     fireworks: Annotated[
-        bool, typer.Option("--fireworks/--in-process", help="Run as FireWorks jobs, or in this process.")
+        bool,
+        typer.Option("--fireworks/--in-process", help="Run as FireWorks jobs, or in this process alone."),
     ] = False,
-    workers: Annotated[int, typer.Option("--workers", "-j", min=1, max=64, help="Worker processes.")] = 2,
+    workers: Annotated[
+        int, typer.Option("--workers", "-j", min=1, max=64, help="Worker processes of --fireworks.")
+    ] = 2,
     results: Annotated[
         Path | None,
         typer.Option(

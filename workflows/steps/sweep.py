@@ -46,14 +46,14 @@ def sweep(task: Task) -> dict[str, Any]:
 
     found = _parameters(task)
     cases = [sinter_case(run, found) for run in task.inputs["runs"]]
-    nominal = run_cases(found, cases, workers=task.workers)
+    nominal = run_cases(found, cases)
     rows = [_row(nominal, place) for place in range(len(cases))]
     if task.inputs["samples"]:
         draws = draw(found, task.inputs["samples"], seed=task.inputs["runs"][0]["seed"])
         spreads = []
         for row, case in zip(rows, cases, strict=True):
             coarse = replace(case, cells=SAMPLE_CELLS, tolerance=SAMPLE_TOLERANCE)
-            spreads.append(run_samples(found, coarse, draws, workers=task.workers))
+            spreads.append(run_samples(found, coarse, draws))
             row |= spread(spreads[-1]) | {"dominant": dominant(draws, spreads[-1])}
         with storage_errors(task.folder):
             np.save(task.folder / SAMPLES_FILE, np.stack([outcomes.values for outcomes in spreads]))
