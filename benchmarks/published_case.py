@@ -109,9 +109,9 @@ not published), bare and with 3 wt% LiOH + 2 wt% Li2CO3, hold of 2 h at each tem
 ratio: `cosinter sweep data/studies/ncm811-latp.yaml --vary furnace.hold_C=400:800:25 --case bare --case compensated --samples N`.
 
 In brackets: 5 to 95 % over {samples} Latin-hypercube samples of the uncertainties of all parameters, common to all
-temperatures and both cases: {runs} runs, {failed} of them failed and left out, {seconds:.0f} s of wall time when they were
-made. The last columns name the errors with the strongest rank correlation, at most three, none that chance could explain;
-`:energy` is an activation energy. No parameter was fitted to a published outcome of such composites.
+temperatures and both cases: {runs} runs, {failed} of them failed and left out, {seconds:.0f} s of work on one core. The last
+columns name the errors with the strongest rank correlation, at most three, none that chance could explain; `:energy` is an
+activation energy. No parameter was fitted to a published outcome of such composites.
 """
 
 
@@ -159,7 +159,7 @@ def main() -> None:
     sweep = lay_out(study, points, cases=CASES, samples=given.samples)
     root = Path("results") / "published-case"
     with live_view(Console(stderr=True)) as watch:
-        rows, _ = run_sweep(sweep, root, workers=given.workers, watch=watch)
+        rows, _ = run_sweep(sweep, root, workers=given.workers, watch=watch, here=False)
     results, chunks = Results(root), sweep.plan.keys.items()
     seconds = sum(
         results.read(name, key).record["seconds"] for name, key in chunks if results.is_complete(name, key)
