@@ -39,7 +39,10 @@ STIFFNESS = {  # factors on the values at 973.15 K
     "conversion 100 times faster": {"k_f": 100.0, "k_b": 100.0},
 }
 COLD = {
-    "cosinter": "from benchmarks import grain_own; grain_own.own_solver('F', 50, tolerance=1e-3)()",
+    "cosinter, NumPy": "from benchmarks import grain_own; grain_own.own_solver('F', 50, tolerance=1e-3)()",
+    "cosinter, numba, compiled before": (
+        "from benchmarks import grain_own; grain_own.own_solver('F', 50, tolerance=1e-3, fast=True)()"
+    ),
     "SciPy LSODA": "from benchmarks import grain_peers as p; p.scipy_solver('F', 50, method='LSODA', tolerance=1e-3)()",
     "PyBaMM IDAKLU": "from benchmarks import grain_peers as p; p.pybamm_solver('F', 50, tolerance=1e-3)()",
 }
@@ -174,6 +177,8 @@ def cpu(work: Callable[[], Any]) -> float:
 def cold() -> Iterator[str]:
     """Wall seconds of a fresh interpreter that imports, builds and solves F once."""
     for tool, command in COLD.items():
+        if "numba" in tool and not find_spec("numba"):
+            continue
         begin = time.perf_counter()
         subprocess.run([sys.executable, "-c", command], check=True, capture_output=True)
         yield f"| {tool} | {time.perf_counter() - begin:.2f} s |"

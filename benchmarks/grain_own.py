@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import grain_problems as grain
+from cosinter.analysis.continuum import compiled as kernel
 from cosinter.analysis.continuum.compiled import available
 from cosinter.analysis.continuum.rosenbrock import RODAS, Control, Record, integrate, make_record
 
@@ -31,12 +32,15 @@ def compiled() -> Callable[..., Any]:
     import numba
     from numba.extending import register_jitable
 
-    from cosinter.analysis.continuum.compiled import compiled_advance
-
-    compiled_advance()  # registers the integrator and the primitives
+    kernel.compiled_advance()  # registers the integrator and the primitives
     for function in grain.EQUATIONS:
         register_jitable(error_model="numpy")(function)
-    return numba.njit(nogil=True, error_model="numpy")(advance)  # type: ignore[no-any-return]
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(kernel._cache_folder([*kernel.MODULES, grain]))
+    try:
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(advance)  # type: ignore[no-any-return]
+    finally:
+        numba.config.CACHE_DIR = before
 
 
 def _run(

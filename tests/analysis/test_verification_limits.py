@@ -41,7 +41,7 @@ RESERVOIR = {(0.25, 0.01): 0.737946133562, (0.25, 0.1): 0.97284368206,
 
 
 def _case(furnace: Furnace, **options: float) -> SinterCase:
-    chosen = {"cathode_volume_fraction": 1e-3, "cells": 50, "tolerance": 1e-5} | options
+    chosen = {"cathode_volume_fraction": 1e-3, "cells": 30, "tolerance": 1e-4} | options
     return SinterCase("limit", furnace, grain_radius_m=RADIUS, **chosen)  # type: ignore[arg-type]
 
 
@@ -60,7 +60,7 @@ def test_surface_exchange(biot, exact):
 
 
 def test_constant_flux():
-    """T3: (u_0 - u_s) D/(F R) = 3 Fo + 1/5 - 2 sum exp(-a^2 Fo)/a^2, tan a = a; the surface by its mean content at Fo."""
+    """T3: (u_0 - u_s) D/(F R) = 3 Fo + 1/5 - 2 sum exp(-a^2 Fo)/a^2, tan a = a; the potential is that of the outer shell."""
     force = 1e6
     flux = SMALL * DIFFUSIVITY / RADIUS  # of lithium content, m/s
     parameters = ideal_set(
@@ -74,8 +74,9 @@ def test_constant_flux():
     for fourier, exact in FLUX.items():
         end = run.sel(time=fourier * RADIUS**2 / DIFFUSIVITY, method="nearest")
         assert (0.5 - float(end["lithium_mean"])) / SMALL == pytest.approx(3.0 * fourier, rel=1e-4)
-        surface = float(end["mu_surface"]) / (2.0 * R * T_HOLD * STIFFNESS)
-        assert -surface / SMALL == pytest.approx(exact, abs=4e-4)
+        outer = -float(end["mu_surface"]) / (2.0 * R * T_HOLD * STIFFNESS) / SMALL
+        half_shell = 1.0 - float(end["radius"][-1]) / RADIUS  # the gradient at the surface is 1
+        assert outer + half_shell == pytest.approx(exact, abs=4e-4)
 
 
 @pytest.mark.parametrize(("ratio", "fourier"), RESERVOIR)
