@@ -67,12 +67,26 @@ REQUIREMENTS: Mapping[str, Requirement] = {
     },
     "cathode.vacancy_floor": _scalar("1", 1e-6, 1.0, "vacancies per metal left at u = 1"),
     "cathode.vacancy_exponent": _scalar("1", 0.0, 2.0, "power of the vacancy factor in D"),
+    "cathode.antisite_fraction": _scalar("1", 0.0, 0.5, "Ni on lithium sites"),
+    "cathode.antisite_sensitivity": _scalar(
+        "1", 0.0, 100.0, "fall of ln D of the layered phase per antisite"
+    ),
+    "cathode.open_face_share": _scalar(
+        "1", 1e-3, 1.0, "share of the grain surface that lets lithium through"
+    ),
+    "cathode.grain_boundary.lithium_diffusivity": _arrhenius("m2/s", "D of Li along grain boundaries"),
+    "cathode.grain_boundary.width": _scalar("m", 1e-11, 1e-7, "width of a grain boundary"),
     "thermo.oxygen_gas.gibbs": _table("J/mol", "G of O2 at 1 bar", TEMPERATURE),
     "thermo.lithium_oxide.gibbs": _table("J/mol", "G of Li2O(s)", TEMPERATURE),
+    "thermo.water_gas.gibbs": _table("J/mol", "G of H2O(g) at 1 bar", TEMPERATURE),
+    "thermo.lithium_hydroxide_gas.gibbs": _table("J/mol", "G of LiOH(g) at 1 bar", TEMPERATURE),
     "conversion.layered_to_spinel": _arrhenius("1/s", "rate at the reference lithium content"),
     "conversion.spinel_to_rock_salt": _arrhenius("1/s", "rate at the reference lithium content"),
     "conversion.reference_lithium": _scalar("1", 0.0, 0.99, "Li per metal of the measured rates"),
     "conversion.lithiated_activation_energy": _scalar("J/mol", 0.0, 1e6, "activation energy at u = 1"),
+    "conversion.nuclei": _scalar(
+        "1", 1e-6, 1e9, "share of a cell that converts without a growing neighbour; >> 1: first order"
+    ),
     "contact.exchange_solid": _arrhenius("m/s", "back-diffusion from a solid compensator"),
     "contact.exchange_liquid": _arrhenius("m/s", "back-diffusion from the melt"),
     "contact.interface_rate": _arrhenius("m/s", "transfer of Li into the electrolyte without a layer"),
@@ -82,6 +96,7 @@ REQUIREMENTS: Mapping[str, Requirement] = {
     "compensator.molar_volume": _scalar("m3/mol", 1e-6, 1e-3, "volume of compensator per mol Li"),
     f"{HYDROXIDE}.molar_mass": _scalar("kg/mol", 0.02, 0.05, "mass of LiOH"),
     f"{HYDROXIDE}.dehydration": _arrhenius("1/s", "2 LiOH -> Li2O + H2O into vacuum"),
+    f"{HYDROXIDE}.carbonation": _arrhenius("1/s", "2 LiOH + CO2 -> Li2CO3 + H2O"),
     f"{HYDROXIDE}.equilibrium_pressure": _table("Pa", "p(H2O) over LiOH + Li2O", TEMPERATURE, low=0.0),
     f"{HYDROXIDE}.melting_temperature": _scalar("K", 300.0, 2000.0, "melting point"),
     f"{HYDROXIDE}.fusion_enthalpy": _scalar("J/mol", 1.0, 1e6, "enthalpy of fusion"),
@@ -91,6 +106,11 @@ REQUIREMENTS: Mapping[str, Requirement] = {
     f"{CARBONATE}.melting_temperature": _scalar("K", 300.0, 2000.0, "melting point"),
     f"{CARBONATE}.fusion_enthalpy": _scalar("J/mol", 1.0, 1e6, "enthalpy of fusion"),
     "compensator.melting_width": _scalar("K", 0.1, 50.0, "smoothing of melting"),
+    "compensator.evaporation_velocity": _scalar(
+        "m/s", 0.0, 10.0, "mass transfer of LiOH(g) away from the grains; 0 in a closed crucible"
+    ),
+    "coating.conductivity": _arrhenius("S/m", "ambipolar lithium conductivity of the coating"),
+    "coating.breakdown": _arrhenius("1/s", "first-order loss of the coating"),
     "electrolyte.molar_mass": _scalar("kg/mol", 0.05, 2.0, "mass of one formula of electrolyte"),
     "electrolyte.molar_volume": _scalar("m3/mol", 1e-6, 1e-2, "volume of one formula of electrolyte"),
     "electrolyte.titration.potential": _table(
@@ -120,6 +140,8 @@ class SinterCase:
     ``doses`` in mol Li per mol metal of the grain by species (``lithium_hydroxide``, ``lithium_carbonate``,
     ``lithium_oxide``); ``tolerance`` is the relative error per step of the time
     integration; ``solid_coverage`` and ``liquid_coverage`` replace the parameters of that name.
+    ``coating_thickness_m`` of a film around the grain (0: none); ``crystallite_size_m`` of a polycrystalline grain, with
+    grain boundaries (None: a single crystal); ``size_spread``: standard deviation of ln R of the volume distribution.
     """
 
     name: str
@@ -129,15 +151,22 @@ class SinterCase:
     doses: Mapping[str, float] = field(default_factory=dict)
     solid_coverage: float | None = None
     liquid_coverage: float | None = None
-    cells: int = 40
-    tolerance: float = 1.0e-7
+    coating_thickness_m: float = 0.0
+    crystallite_size_m: float | None = None
+    size_spread: float = 0.0
+    cells: int = 50
+    tolerance: float = 1.0e-4
     seed: int = 0
 
     def __post_init__(self) -> None:
         _range("grain radius", self.grain_radius_m, 1e-9, 10.0, "m")
         _range("cathode volume fraction", self.cathode_volume_fraction, 1e-6, 1.0 - 1e-6, "")
         _range("cells", self.cells, 4, 2000, "")
-        _range("tolerance", self.tolerance, 1e-12, 1e-2, "")
+        _range("tolerance", self.tolerance, 1e-10, 1e-2, "")
+        _range("coating thickness", self.coating_thickness_m, 0.0, 1e-5, "m")
+        _range("spread of ln R", self.size_spread, 0.0, 1.5, "")
+        if self.crystallite_size_m is not None:
+            _range("crystallite size", self.crystallite_size_m, 1e-9, 2.0 * self.grain_radius_m, "m")
         for species, dose in self.doses.items():
             if species not in SPECIES:
                 raise InputError(f"compensator '{species}' is not known; choose among {', '.join(SPECIES)}")
@@ -205,12 +234,14 @@ class Rate:
 
     ln_prefactor: float
     energy: float
+    reference_temperature: float
 
     @classmethod
     def of(cls, record: Arrhenius) -> Rate:
         """Take prefactor and energy from a record."""
         shift = record.activation_energy / (R * record.reference_temperature)
-        return cls(float(np.log(record.reference_value) + shift), record.activation_energy)
+        logarithm = float(np.log(record.reference_value) + shift)
+        return cls(logarithm, record.activation_energy, record.reference_temperature)
 
     def __call__(self, temperature: float) -> float:
         """Rate at ``temperature`` (K)."""

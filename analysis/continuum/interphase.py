@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.constants import R
 
 from cosinter.analysis.continuum.grain import at_temperature
 from cosinter.analysis.continuum.inputs import PRODUCT, TITRATED, ModelInputs
@@ -15,7 +14,6 @@ from cosinter.data.exceptions import InputError
 FloatArray = NDArray[np.float64]
 
 STEP_BLEND = 0.01
-END_BLEND = 1.0e-3
 
 
 @dataclass(frozen=True)
@@ -55,15 +53,10 @@ class Sink:
         )
         return cls(vertices, amounts, grown, nodes, float(grown[-1].sum() / (2.0 * vertices[-1])))
 
-    def potentials(self, inputs: ModelInputs, temperature: float) -> FloatArray:
-        """mu of Li as Li2O/2 over RT at ``nodes``: flat on each step, joined over 1 % of its width."""
-        plateau = at_temperature(inputs.tables["electrolyte.titration.potential"], temperature)[:-1]
-        return np.asarray(np.repeat(plateau, 2) / (2.0 * R * temperature))
-
-    def open_share(self, taken: FloatArray) -> FloatArray:
-        """1 while the sink takes lithium, 0 when it is full; falls over the last 0.1 %."""
-        left = 1.0 - np.asarray(taken) / self.vertices[-1]
-        return np.asarray(np.clip(left / END_BLEND, 0.0, 1.0))
+    def plateaus(self, inputs: ModelInputs, temperature: float) -> FloatArray:
+        """mu of Li as Li2O/2 in J/mol at ``nodes``: flat on each step, joined over 1 % of its width."""
+        steps = at_temperature(inputs.tables["electrolyte.titration.potential"], temperature)[:-1]
+        return np.asarray(0.5 * np.repeat(steps, 2))
 
     def products(self, taken: FloatArray) -> FloatArray:
         """Amounts (..., P) per mol electrolyte after ``taken`` (...) mol Li2O."""
@@ -73,24 +66,9 @@ class Sink:
         """Volume (..., P) in m3 of each product in the layer per mol electrolyte."""
         return _interpolate(taken, self.vertices, self.grown)
 
-    def total_volume(self, taken: FloatArray) -> FloatArray:
-        """Volume (...) in m3 of the layer per mol electrolyte."""
-        return np.asarray(np.interp(taken, self.vertices, self.grown.sum(axis=1)))
-
 
 def _interpolate(position: FloatArray, nodes: FloatArray, values: FloatArray) -> FloatArray:
     position = np.asarray(position, dtype=np.float64)
     index = np.clip(np.searchsorted(nodes, position, side="right") - 1, 0, len(nodes) - 2)
     weight = ((position - nodes[index]) / (nodes[index + 1] - nodes[index]))[..., None]
     return np.asarray((1.0 - weight) * values[index] + weight * values[index + 1])
-
-
-def layer_resistance(
-    thickness: FloatArray, *, parabolic_constant: float, volume_per_lithium: float, driving_force: float
-) -> FloatArray:
-    """Resistance of the layer in J m2 s/mol2: rho = delta Omega dmu_ref/K_p, so that delta^2 = 2 K_p t at dmu_ref.
-
-    ``thickness`` m, K_p m2/s, Omega m3 per mol Li, dmu_ref J per mol Li. Wagner's form delta F^2/sigma with
-    sigma = K_p F^2/(Omega dmu_ref).
-    """
-    return thickness * volume_per_lithium * driving_force / parabolic_constant

@@ -11,21 +11,24 @@ from numpy.typing import NDArray
 from scipy.constants import R, nano
 
 from cosinter.analysis.continuum.balance import ELEMENTS, balance_errors, gas_released
-from cosinter.analysis.continuum.grain import (
-    THETA_MIN,
-    GrainState,
-    conversion_rates,
-    grain_state,
+from cosinter.analysis.continuum.cells import LITHIUM_EDGE, THETA_MIN, conversion_rates, flows, half_conductance
+from cosinter.analysis.continuum.conditions import Conditions, conditions
+from cosinter.analysis.continuum.contact import (
+    contact_rates,
+    cover,
+    layer_thickness,
+    liquid_fraction,
+    sink_potential,
 )
-from cosinter.analysis.continuum.inputs import PHASES, SPECIES
-from cosinter.analysis.continuum.partition import LITHIUM_EDGE
+from cosinter.analysis.continuum.grain import at_temperature, oxygen_per_metal
+from cosinter.analysis.continuum.inputs import LITHIUM, PHASES, SPECIES
+from cosinter.analysis.continuum.lanes import Batch
+from cosinter.analysis.continuum.rates import Shells, inner_side, outer_side, reservoirs_of, shells
+from cosinter.analysis.continuum.run import Run
 from cosinter.data.exceptions import InputError
 
 if TYPE_CHECKING:
     import xarray
-
-    from cosinter.analysis.continuum.model import Composite, Conditions, Contact
-    from cosinter.analysis.continuum.solver import Trajectory
 
 FloatArray = NDArray[np.float64]
 
@@ -36,35 +39,39 @@ def _quantity(dims: str, values: FloatArray, unit: str, meaning: str) -> Variabl
     return tuple(dims.split()), np.asarray(values), {"units": unit, "long_name": meaning}
 
 
-def collect(composite: Composite, trajectory: Trajectory, *, wall_s: Callable[[], float]) -> xarray.Dataset:
-    """Put a trajectory into a dataset.
+def collect(batch: Batch, run: Run, *, wall_s: Callable[[], float]) -> xarray.Dataset:
+    """Put the accepted steps of the only lane of a batch into a dataset.
 
     Dimensions: ``time`` (s), ``radius`` (m, cell centres), ``product``, ``species`` (compensators), ``gas``,
     ``element``. Amounts are mol per mol metal of the cathode.
     """
     import xarray
 
-    case, states = composite.case, trajectory.states
-    variables = _grain_variables(composite, states) | _interphase_variables(composite, states)
-    moments = [_moment(composite, trajectory, index) for index in range(len(trajectory.times))]
+    case, count = batch.cases[0], int(run.record.counts[0])
+    times, states = run.record.times[:count], run.record.states[:count, 0]
+    moments = [
+        _moment(batch, int(segment), float(time), state)
+        for segment, time, state in zip(run.record.segments[:count], times, states, strict=True)
+    ]
     column = {name: np.array([row[name] for row in moments]) for name in moments[0]}
-    variables |= _contact_variables(composite, states, column)
-    gas = gas_released(composite, states, column["oxygen"])
+    variables = _grain_variables(batch, states) | _interphase_variables(batch, states)
+    variables |= _contact_variables(batch, states, column)
+    gas = gas_released(states[:, 3 * batch.cells :], column["oxygen"])
     variables["gas_released"] = _quantity(
         "time gas", np.stack(list(gas.values()), axis=-1), "mol/mol", "gas released per metal"
     )
-    errors = balance_errors(composite, states, column["oxygen"])
+    errors = balance_errors(batch, states, column["oxygen"])
     variables["balance_error"] = _quantity(
         "time element", np.stack([errors[e] for e in ELEMENTS], axis=-1), "1", "relative balance error"
     )
-    temperature = case.furnace.temperature(trajectory.times)
+    temperature = case.furnace.temperature(times)
     variables["temperature"] = _quantity("time", temperature, "K", "furnace temperature")
     return xarray.Dataset(
         variables,
         coords={
-            "time": ("time", trajectory.times, {"units": "s"}),
-            "radius": ("radius", composite.grid.centres * case.grain_radius_m, {"units": "m"}),
-            "product": ("product", list(composite.inputs.products)),
+            "time": ("time", times, {"units": "s"}),
+            "radius": ("radius", batch.grid.centres * case.grain_radius_m, {"units": "m"}),
+            "product": ("product", list(batch.inputs.products)),
             "species": ("species", list(SPECIES)),
             "gas": ("gas", list(gas)),
             "element": ("element", list(ELEMENTS)),
@@ -73,26 +80,27 @@ def collect(composite: Composite, trajectory: Trajectory, *, wall_s: Callable[[]
             "case": case.name,
             "grain_radius_m": case.grain_radius_m,
             "cathode_volume_fraction": case.cathode_volume_fraction,
-            "electrolyte_per_metal": composite.electrolyte_amount,
-            "area_m2_per_mol_metal": composite.area,
-            "initial_lithium_per_metal": composite.inputs["cathode.initial_lithium_per_metal"],
-            "evaluations": trajectory.evaluations,
-            "jacobians": trajectory.jacobians,
-            "notes": notes(composite),
+            "electrolyte_per_metal": float(batch.lanes.electrolyte[0, 0]),
+            "area_m2_per_mol_metal": float(batch.lanes.area[0, 0]),
+            "initial_lithium_per_metal": batch.inputs["cathode.initial_lithium_per_metal"],
+            "steps": int(run.record.counts[1]),
+            "rejected_steps": int(run.record.counts[2]),
+            "notes": notes(batch),
             "wall_s": wall_s(),
         },
     )
 
 
-def notes(composite: Composite) -> str:
+def notes(batch: Batch) -> str:
     """What the reader of a result should know about its inputs, one sentence each; empty if nothing."""
+    from scipy.interpolate import CubicSpline
+
     found = []
+    table = batch.inputs.tables["cathode.layered.excess_gibbs"]
     lithium = np.linspace(LITHIUM_EDGE, 1.0 - LITHIUM_EDGE, 201)
-    for temperature in sorted(set(composite.case.furnace.temperatures_K)):
-        gibbs = composite.thermodynamics.at(temperature)
-        inside = np.clip(lithium, composite.thermodynamics.knots[0], composite.thermodynamics.knots[-1])
-        _, curvature = gibbs.value_and_curvature(inside)
-        low = 1.0 + lithium * (1.0 - lithium) * curvature < THETA_MIN
+    for temperature in sorted(set(batch.cases[0].furnace.temperatures_K)):
+        curvature = CubicSpline(table.axis(LITHIUM), at_temperature(table, temperature))(lithium, 2)
+        low = 1.0 + lithium * (1.0 - lithium) * curvature / (R * temperature) < THETA_MIN
         if np.any(low):
             found.append(
                 f"layered phase unmixes at {temperature:.0f} K for u = {lithium[low].min():.2f}-"
@@ -101,42 +109,48 @@ def notes(composite: Composite) -> str:
     return "; ".join(found)
 
 
-def _grain_variables(composite: Composite, states: FloatArray) -> dict[str, Variable]:
-    u, s, a = composite.cells(states)
+def _grain_variables(batch: Batch, states: FloatArray) -> dict[str, Variable]:
+    n = batch.cells
+    u, s, a = states[:, :n], states[:, n : 2 * n], states[:, 2 * n : 3 * n]
     fields = {"lithium": u, "layered": 1.0 - s - a, "spinel": s, "rock_salt": a}
     out: dict[str, Variable] = {}
     for name, values in fields.items():
         meaning = "Li per metal" if name == "lithium" else f"{name} fraction"
         out[name] = _quantity("time radius", values, "1", meaning)
-        out[f"{name}_mean"] = _quantity(
-            "time", composite.grid.mean(values), "1", f"{meaning}, volume average"
-        )
-    shell = np.broadcast_to(composite.grid.volumes, (1, composite.case.cells))[0]
-    out["shell_volume"] = _quantity("radius", shell, "1", "share of the grain volume")
+        out[f"{name}_mean"] = _quantity("time", batch.grid.mean(values), "1", f"{meaning}, volume average")
+    out["shell_volume"] = _quantity("radius", batch.grid.volumes, "1", "share of the grain volume")
     return out
 
 
-def _interphase_variables(composite: Composite, states: FloatArray) -> dict[str, Variable]:
-    taken = composite.taken(states)
-    layers = composite.sink.layer_volume(taken) * composite.electrolyte_amount / composite.area
-    amounts = composite.sink.products(taken) * composite.electrolyte_amount
+def _interphase_variables(batch: Batch, states: FloatArray) -> dict[str, Variable]:
+    lanes = batch.lanes
+    held = reservoirs_of(lanes, states[:, 3 * batch.cells :])
+    electrolyte, area = lanes.electrolyte[0, 0], lanes.area[0, 0]
+    layers = batch.sink.layer_volume(held[3]) * electrolyte / area
     return {
-        "interphase_thickness": _quantity("time", composite.thickness(states), "m", "product layer"),
+        "interphase_thickness": _quantity(
+            "time", layer_thickness(lanes, held[3][:, None])[:, 0], "m", "product layer"
+        ),
         "product_thickness": _quantity("time product", layers, "m", "thickness of each product in the layer"),
-        "product_amount": _quantity("time product", amounts, "mol/mol", "amount per metal"),
+        "product_amount": _quantity(
+            "time product", batch.sink.products(held[3]) * electrolyte, "mol/mol", "amount per metal"
+        ),
         "electrolyte_converted": _quantity(
             "time",
-            taken / composite.sink.vertices[-1],
+            held[3] / batch.sink.vertices[-1],
             "1",
             "Li2O taken up over the capacity of the electrolyte",
+        ),
+        "coating_left": _quantity(
+            "time", 1.0 - held[4], "1", "share of the coating that has not broken down"
         ),
     }
 
 
 def _contact_variables(
-    composite: Composite, states: FloatArray, column: dict[str, FloatArray]
+    batch: Batch, states: FloatArray, column: dict[str, FloatArray]
 ) -> dict[str, Variable]:
-    held = composite.inventories(states)
+    held = reservoirs_of(batch.lanes, states[:, 3 * batch.cells :])[:3].T
     return {
         "active_lithium_mean": _quantity("time", column["active"], "1", "Li in layered material per metal"),
         "lattice_oxygen_mean": _quantity("time", column["oxygen"], "1", "O per metal of the grain"),
@@ -159,35 +173,48 @@ def _contact_variables(
     }
 
 
-def _moment(composite: Composite, trajectory: Trajectory, index: int) -> dict[str, Any]:
-    temperature = float(composite.case.furnace.temperature(trajectory.times[index]))
-    conditions = composite.conditions(temperature, trajectory.gases[index])
-    state = trajectory.states[index]
-    grain = grain_state(conditions.grain, composite.cells(state))
-    contact = composite.contact(conditions, state, grain)
-    return {
-        "oxygen": composite.grid.mean(grain.oxygen),
-        "active": composite.grid.mean(grain.fractions[0] * grain.x),
-        "x": grain.x,
-        "coverage": contact.coverage,
-        "liquid": contact.liquid,
-        "surface": 2.0 * R * temperature * contact.grain_potential,
-        "sink": 2.0 * R * temperature * contact.sink_potential,
-        "species": 2.0 * R * temperature * conditions.compensator.potentials,
-        "dissipation": R * temperature * _dissipation(composite, conditions, grain, contact),
-    }
+def active_lithium(batch: Batch, grain: Shells) -> FloatArray:
+    """Li in layered material per metal of the grain (L)."""
+    return batch.grid.mean(grain.share[0] * grain.functions.content[0])
 
 
-def _dissipation(composite: Composite, conditions: Conditions, grain: GrainState, contact: Contact) -> float:
-    """Sum of flow x potential fall over RT: contact flows and conversions (1/s)."""
-    potentials = conditions.compensator.potentials
-    flows = float(contact.to_grain @ (potentials - contact.grain_potential))
-    flows += float(contact.to_sink @ (potentials - contact.sink_potential))
-    flows += float(contact.grain_to_sink * (contact.grain_potential - contact.sink_potential))
-    affinity = grain.affinities(conditions.grain)
-    conversion = conversion_rates(conditions.grain, grain.x, grain.fractions, affinity)
-    local = (conversion * np.stack([affinity[0], affinity[1], affinity.sum(axis=0)])).sum(axis=0)
-    return flows + float(composite.grid.mean(local))
+def _moment(batch: Batch, segment: int, time: float, state: FloatArray) -> dict[str, Any]:
+    lanes, n = batch.lanes, batch.cells
+    now = conditions(lanes, segment, time)
+    with np.errstate(all="ignore"):
+        grain = shells(now, lanes, state[None], np.full((1, n), now.middle.mean()))
+        held = reservoirs_of(lanes, state[None, 3 * n :])[:, :, None]
+        number = np.stack([oxygen_per_metal(grain.functions.content[p])[0][p] for p in range(3)])
+        rt = R * now.temperature
+        return {
+            "oxygen": float(batch.grid.mean((grain.share * number).sum(axis=0))[0]),
+            "active": float(active_lithium(batch, grain)[0]),
+            "x": grain.functions.content[0][0],
+            "coverage": float(cover(now, lanes, held).sum()),
+            "liquid": float(liquid_fraction(now, held[0], 0.5 * held[1])[0, 0]),
+            "surface": 2.0 * rt * float(grain.potential[0, -1] + now.own),
+            "sink": 2.0 * rt * float(sink_potential(now, lanes, held[3])[0, 0]),
+            "species": 2.0 * rt * now.salts[0],
+            "dissipation": rt * dissipation(batch, now, grain, held),
+        }
+
+
+def dissipation(batch: Batch, now: Conditions, grain: Shells, held: FloatArray) -> float:
+    """Sum of flow x fall of potential over RT in one lane (1/s): contact, salts, diffusion and conversions."""
+    lanes, functions = batch.lanes, grain.functions
+    surface = grain.potential[:, -1:] + now.own
+    outer = (functions.content[:, :, -1:], functions.factor[:, :, -1:], functions.slope[:, :, -1:])
+    half = half_conductance(now, lanes, *outer, grain.share[:, :, -1:])
+    extents = contact_rates(now, lanes, surface, outer[0][0], half, held)[:, 0, 0]
+    salts, below = now.salts[0], float(sink_potential(now, lanes, held[3])[0, 0])
+    total = 2.0 * float(extents[3:6] @ (salts - surface[0, 0]) + extents[6:9] @ (salts - below))
+    total += 2.0 * float(extents[9] * (surface[0, 0] - below))
+    total += 2.0 * float(extents[0] * salts[0] + extents[1] * salts[1] + extents[2] * (salts[0] - salts[1]))
+    sides = inner_side(grain.potential, functions), outer_side(grain.potential, functions)
+    flow = flows(now, lanes, grain.share, *sides)[0][0]
+    total += float(flow @ (grain.potential[0, :-1] - grain.potential[0, 1:]))
+    local = (conversion_rates(lanes, functions, grain.share) * functions.affinities).sum(axis=0)
+    return total + float(batch.grid.mean(local)[0])
 
 
 def _share(value: Any) -> float:
