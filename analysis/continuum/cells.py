@@ -61,7 +61,9 @@ def share_lithium(
     low, high = np.full(lithium.shape, least), np.full(lithium.shape, most)
     potential = np.minimum(np.maximum(guess, least), most)
     for _ in range(MOST_ITERATIONS):
-        content, slope = lookup(conditions.pieces, lanes.xi_start, lanes.xi_step, positions(conditions, potential))
+        content, slope = lookup(
+            conditions.pieces, lanes.xi_start, lanes.xi_step, positions(conditions, potential)
+        )
         weighted, steep = share * content, share * slope
         c = weighted[0] + weighted[1] + weighted[2]
         ahead = stretched(c) - goal
@@ -138,16 +140,20 @@ def conversion_rates(lanes: Lanes, functions: CellFunctions, share: FloatArray) 
     """Net rates of layered -> spinel, spinel -> rock salt and layered -> rock salt (3, L, N) in 1/s.
 
     Nucleation and growth: r = k f_from (f_to + n)/(1 + n) (1 - e^-A) for A > 0 and -k f_to (f_from + n)/(1 + n) (1 - e^A)
-    for A < 0, with n the share that needs no growing neighbour; n >> 1 is first order in what is used up.
+    for A < 0, with n the share that needs no growing neighbour; n >> 1 is first order in what is used up. Within about
+    RT/10 of equilibrium both ways go over into their harmonic mean, so that the slope of r has no jump.
     """
     rates = np.empty_like(share)
     nuclei = lanes.nuclei
     for number in range(3):
         before, after = share[1 if number == 1 else 0], share[1 if number == 0 else 2]
         affinity = functions.affinities[number]
-        forward = before * (after + nuclei) * -np.expm1(-np.maximum(affinity, 0.0))
-        back = after * (before + nuclei) * -np.expm1(np.minimum(affinity, 0.0))
-        rates[number] = functions.constants[number] * (forward - back) / (1.0 + nuclei)
+        forward, back = before * (after + nuclei), after * (before + nuclei)
+        both = 2.0 * forward * back / (forward + back + 1e-300)
+        one = np.where(affinity > 0.0, forward, back)
+        far = affinity * affinity / (affinity * affinity + TURN_WIDTH * TURN_WIDTH)
+        drop = np.expm1(-np.abs(affinity)) * np.where(affinity > 0.0, -1.0, 1.0)
+        rates[number] = functions.constants[number] * drop * (both + far * (one - both)) / (1.0 + nuclei)
     return rates
 
 
@@ -196,7 +202,12 @@ def flows(
 
 
 def half_conductance(
-    conditions: Conditions, lanes: Lanes, content: FloatArray, factor: FloatArray, slope: FloatArray, share: FloatArray
+    conditions: Conditions,
+    lanes: Lanes,
+    content: FloatArray,
+    factor: FloatArray,
+    slope: FloatArray,
+    share: FloatArray,
 ) -> FloatArray:
     """Conductance from the middle of the outer shell to the surface per unit of mu/RT, 1/s; arguments (3, L, B)."""
     total = np.zeros(content.shape[1:])

@@ -30,14 +30,14 @@ MODULES = (conditions, cells, contact, rates, linearised, loops, rosenbrock, run
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     conditions.temperature_at, conditions.bracket, conditions.conditions,
     cells.phase_fractions, cells.positions, cells.stretched, cells.share_lithium, cells.drive, cells.cell_functions, cells.affinities,
-    cells.conversion_rates, cells.ln_phase_diffusivity, cells.flows,
+    cells.conversion_rates, cells.resistivities, cells.flows, cells.half_conductance,
     contact.liquid_fraction, contact.cover, contact.layer_thickness, contact.sink_potential, contact.contact_rates,
     contact._salt_reactions,
-    rates.reservoirs_of, rates.shells, rates.half_conductance, rates.rates, rates.rates_at,
-    linearised.prepare, linearised._outflow, linearised._reservoirs, linearised.shell_slopes,
+    rates.reservoirs_of, rates.shells, rates.inner_side, rates.outer_side, rates.rates, rates.rates_at,
+    linearised.prepare, linearised._outflow, linearised._reservoirs, linearised.potential_slopes,
     linearised._flow_slopes, linearised._eliminate, linearised._contact_slopes, linearised.solve,
     rosenbrock._store, rosenbrock.error_norm, rosenbrock.attempt, rosenbrock.integrate, rosenbrock._segment,
-    run.settle, run._settle_grain, run._settle_salts,
+    run.settle, run._settle_fractions, run._settle_salts,
 )  # fmt: skip
 
 

@@ -70,7 +70,10 @@ def shells(now: Conditions, lanes: Lanes, state: FloatArray, guess: FloatArray) 
 def inner_side(potential: FloatArray, functions: CellFunctions) -> Side:
     """The shells inside of every face."""
     return Side(
-        potential[:, :-1], functions.content[:, :, :-1], functions.slope[:, :, :-1], functions.factor[:, :, :-1]
+        potential[:, :-1],
+        functions.content[:, :, :-1],
+        functions.slope[:, :, :-1],
+        functions.factor[:, :, :-1],
     )
 
 

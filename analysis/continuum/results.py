@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from scipy.constants import R, nano
 
 from cosinter.analysis.continuum.balance import ELEMENTS, balance_errors, gas_released
-from cosinter.analysis.continuum.cells import LITHIUM_EDGE, THETA_MIN, conversion_rates, flows, half_conductance
+from cosinter.analysis.continuum.cells import (
+    LITHIUM_EDGE,
+    THETA_MIN,
+    conversion_rates,
+    flows,
+    half_conductance,
+)
 from cosinter.analysis.continuum.conditions import Conditions, conditions
 from cosinter.analysis.continuum.contact import (
     contact_rates,

@@ -97,7 +97,10 @@ def _pieces(xi: FloatArray, logit: FloatArray) -> FloatArray:
     at = np.interp(grid, rising, logit)
     value = 1.0 / (1.0 + np.exp(-at))
     edge = LITHIUM_EDGE * (1.0 - LITHIUM_EDGE)
-    first, last = (logit[1] - logit[0]) / (rising[1] - rising[0]), (logit[-1] - logit[-2]) / (rising[-1] - rising[-2])
+    first, last = (
+        (logit[1] - logit[0]) / (rising[1] - rising[0]),
+        (logit[-1] - logit[-2]) / (rising[-1] - rising[-2]),
+    )
     slope = value * (1.0 - value) * np.gradient(at, XI_STEP)
     slope = np.where(grid >= rising[-1], edge * last, np.where(grid <= rising[0], edge * first, slope))
     value += edge * (last * np.maximum(grid - rising[-1], 0.0) + first * np.minimum(grid - rising[0], 0.0))
