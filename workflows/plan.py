@@ -42,7 +42,17 @@ THERMO = (
     "workflows/sources/libraries.py",
     "workflows/steps/thermodynamics.py",
 )
-MODEL = ("data/exceptions.py", "analysis/parameters.py", "analysis/continuum", "workflows/steps/furnace.py")
+CASES = (
+    "data/exceptions.py",
+    "data/tables.py",
+    "data/coatings.yaml",
+    "analysis/parameters.py",
+    "analysis/coatings.py",
+    "analysis/observables",
+    "workflows/steps/case_parameters.py",
+    "workflows/steps/furnace.py",
+)
+MODEL = (*CASES, "analysis/continuum")
 DIAGRAMS = (
     "workflows/diagrams",
     "workflows/report/thermodynamics.py",
@@ -262,12 +272,14 @@ def continuum_stages(study: Study, library: Mapping[str, Any]) -> tuple[Stage, .
         after=("thermodynamics", *dict.fromkeys(barriers)),
         code=(
             *THERMO,
+            *CASES,
             "data/transport.yaml",
-            "workflows/steps/furnace.py",
             "analysis/assembly.py",
             "analysis/hopping.py",
-            "analysis/observables",
+            "analysis/shared_errors.py",
+            "analysis/continuum/furnace.py",
             "analysis/continuum/inputs.py",
+            "analysis/continuum/staircase.py",
         ),
         engines=("cantera", "scipy"),
     )
@@ -288,8 +300,8 @@ def continuum_stages(study: Study, library: Mapping[str, Any]) -> tuple[Stage, .
                 ),
             },
             after=("parameters",),
-            code=(*MODEL, "analysis/observables/capacity.py", "analysis/observables/impedance.py"),
-            engines=("scipy",),
+            code=MODEL,
+            engines=("numpy", "scipy"),
         )
         for case in study.cases
     ]
