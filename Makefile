@@ -28,7 +28,7 @@ help:
 
 .venv/dev: .venv/core
 	@echo "installing test tools into .venv ..."
-	$(PIP) --editable '.[cell,mp,dev]'
+	$(PIP) --editable '.[cell,design,mp,parquet,dev]'
 	@touch $@
 
 .venv/docs: .venv/core

@@ -29,6 +29,11 @@ CORE = (
 OPTIONAL = {
     "pybamm": ("cell", "solve cells with the exported parameters"),
     "bpx": ("cell", "validate BPX files"),
+    "pymoo": ("design", "search for firings: cosinter optimise"),
+    "emcee": ("design", "fit parameters: cosinter calibrate"),
+    "arviz-stats": ("design", "judge a fit: cosinter calibrate"),
+    "numba": ("fast", "the furnace model as machine code"),
+    "pyarrow": ("parquet", "tables in Parquet"),
     "chgnet": ("ml", "the machine-learned potential"),
     "mp-api": ("mp", "fetch data from the Materials Project"),
 }
@@ -42,6 +47,8 @@ TABLES = (
     "energies/pmmcs",
     "computed_energies",
     "transport",
+    "coatings",
+    "cell",
     "published",
     "references",
 )
