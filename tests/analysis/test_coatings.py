@@ -19,8 +19,11 @@ def test_every_film_has_both_laws_with_a_source_and_a_width(material):
         "coating.breakdown": "1/s",
     }
     for record in records.values():
-        assert record.kind == "assumed" and len(record.source) > 50 and material in record.note
-        assert record.log10_uncertainty >= 1.0 and record.activation_energy_uncertainty > 0.0
+        assert record.kind == "assumed"
+        assert len(record.source) > 50
+        assert material in record.note
+        assert record.log10_uncertainty >= 1.0
+        assert record.activation_energy_uncertainty > 0.0
 
 
 def test_the_default_comes_first_and_is_what_no_name_gives():
