@@ -10,7 +10,7 @@ from cosinter.analysis.assembly import assemble, transport_records
 from cosinter.analysis.continuum.ensemble import uncertain
 from cosinter.analysis.continuum.furnace import Furnace
 from cosinter.analysis.continuum.inputs import SinterCase, doses_from_weight_percent, model_inputs
-from cosinter.analysis.continuum.model import Composite, simulate
+from cosinter.analysis.continuum.model import simulate
 from cosinter.analysis.continuum.results import summary
 from cosinter.analysis.equilibrium.titration import titration_curve
 from cosinter.analysis.observables.capacity import discharge_capacity
@@ -54,18 +54,21 @@ def test_dehydration_rate_of_the_literature():
 
 
 def test_grain_potential_agrees_with_the_cathode_model(assembled):
-    from scipy.constants import bar
-
+    from cosinter.analysis.continuum.cells import phase_fractions, share_lithium
+    from cosinter.analysis.continuum.conditions import conditions
     from cosinter.analysis.continuum.furnace import Gas
-    from cosinter.analysis.continuum.grain import layered_potential
+    from cosinter.analysis.continuum.lanes import make_batch
 
     cathode, parameters = assembled
     furnace = Furnace((0.0, 1.0), (970.0, 970.0), (Gas(),))
-    composite = Composite.of(model_inputs(parameters), SinterCase("x", furnace))
+    lanes = make_batch(model_inputs(parameters), (SinterCase("x", furnace),)).lanes
+    now = conditions(lanes, 0, 0.0)
     lithium = np.array([0.3, 0.5, 0.8, 0.95])
-    ours = 2.0 * R * 970.0 * layered_potential(composite.conditions(970.0, Gas()).grain, lithium)
+    none = np.zeros((1, lithium.size))
+    potential = share_lithium(now, lanes, lithium[None, :], phase_fractions(none, none), none)[0]
+    ours = 2.0 * R * 970.0 * (potential + now.own)
     theirs = cathode.mu_li2o("layered", lithium, 970.0, Gas().oxygen_Pa / bar)[0]
-    # spline of 101 points in u, linear over 30 K in T
+    # cubic over u, linear over 30 K in T
     np.testing.assert_allclose(ours, theirs, atol=300.0)
 
 
