@@ -24,7 +24,7 @@ FloatArray = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 Job = tuple[ParameterSet, tuple[SinterCase, ...], "Shifts | None"]
 
-LANES = 64  # that share their steps
+LANES = 6  # that share their steps: more lanes cost fewer calls, but every lane takes the steps of all
 RETRY = 0.01  # of the tolerance
 
 OUTCOMES = (

@@ -65,7 +65,7 @@ def oxide_gibbs(temperature: Any) -> Any:
 def cathode_tables() -> dict[str, np.ndarray]:
     """Excess G (T, u): layered convex in u, spinel favoured below u = 1/2, rock salt where O2 leaves gladly."""
     T, u = T_GRID[:, None], U_GRID[None, :]
-    slope = 0.5 * oxide_gibbs(T) - 0.25 * oxygen_gibbs(T) - 30e3
+    slope = 0.5 * oxide_gibbs(T) - 0.25 * oxygen_gibbs(T) - 70e3
     layered = slope * u + 15e3 * (u - 0.5) ** 2
     spinel = layered - 4e3 + 12e3 * u + 90e3 * np.maximum(0.5 - u, 0.0)
     rock_salt = layered + 80e3 * (1.0 - u) + 15e3 * u
@@ -85,6 +85,10 @@ def _thermodynamics() -> dict[str, Any]:
     return tables | {
         "thermo.oxygen_gas.gibbs": table(oxygen_gibbs(T_GRID), "J/mol", temperature_K=T_GRID),
         "thermo.lithium_oxide.gibbs": table(oxide_gibbs(T_GRID), "J/mol", temperature_K=T_GRID),
+        "thermo.water_gas.gibbs": table(-302e3 - 207.0 * (T_GRID - 298.15), "J/mol", temperature_K=T_GRID),
+        "thermo.lithium_hydroxide_gas.gibbs": table(
+            -305e3 - 237.0 * (T_GRID - 298.15), "J/mol", temperature_K=T_GRID
+        ),
         "compensator.lithium_hydroxide.equilibrium_pressure": table(water, "Pa", temperature_K=T_GRID),
         "compensator.lithium_carbonate.equilibrium_pressure": table(dioxide, "Pa", temperature_K=T_GRID),
         "electrolyte.titration.potential": table(
@@ -111,6 +115,10 @@ def _rates() -> dict[str, Any]:
         "contact.interface_rate": arrhenius(2.6e-5, **contact),
         "compensator.lithium_hydroxide.dehydration": arrhenius(42.7, 123.4e3, "1/s"),
         "compensator.lithium_carbonate.decomposition": arrhenius(9.4, 224e3, "1/s"),
+        "cathode.grain_boundary.lithium_diffusivity": arrhenius(5e-11, 65e3, "m2/s"),
+        "compensator.lithium_hydroxide.carbonation": arrhenius(1e-4, 20e3, "1/s"),
+        "coating.conductivity": arrhenius(1e-5, 60e3, "S/m"),
+        "coating.breakdown": arrhenius(1e-2, 200e3, "1/s"),
         "interphase.parabolic_constant": arrhenius(1.4e-19, 243e3, "m2/s", log10_uncertainty=1.0),
     }
 
@@ -120,7 +128,10 @@ def _scalars() -> dict[str, Any]:
         "cathode.nickel": (0.8, "1"), "cathode.cobalt": (0.1, "1"), "cathode.manganese": (0.1, "1"),
         "cathode.molar_mass": (0.0973, "kg/mol"), "cathode.metal_concentration": (4.9e4, "mol/m3"),
         "cathode.initial_lithium_per_metal": (0.99, "1"), "cathode.vacancy_floor": (0.01, "1"),
-        "cathode.vacancy_exponent": (1.0, "1"), "conversion.reference_lithium": (0.204, "1"),
+        "cathode.vacancy_exponent": (1.0, "1"), "cathode.antisite_fraction": (0.0, "1"),
+        "cathode.antisite_sensitivity": (19.0, "1"), "cathode.open_face_share": (1.0, "1"),
+        "cathode.grain_boundary.width": (1e-9, "m"), "conversion.nuclei": (2e-3, "1"),
+        "compensator.evaporation_velocity": (0.0, "m/s"), "conversion.reference_lithium": (0.204, "1"),
         "conversion.lithiated_activation_energy": (240e3, "J/mol"), "contact.solid_coverage": (0.3, "1"),
         "contact.liquid_coverage": (0.9, "1"), "contact.film_thickness": (5e-10, "m"),
         "compensator.molar_volume": (1.64e-5, "m3/mol"),

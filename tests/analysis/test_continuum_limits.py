@@ -114,13 +114,14 @@ def test_first_order_conversion_on_a_ramp():
         "conversion.lithiated_activation_energy": scalar(200e3, "J/mol"),
         "conversion.spinel_to_rock_salt": arrhenius(1e-30, 200e3, "1/s"),
         "contact.interface_rate": arrhenius(1e-30, 0.0, "m/s"),
+        "conversion.nuclei": scalar(1e9, "1"),
     }
     wanted = {873.15: 0.0994565878242, 923.15: 0.404758519541, 973.15: 0.888208411974}
     furnace = Furnace.from_steps([(temperature, 5.0 / 60.0) for temperature in wanted], gas=PURE)
     run = simulate(parameter_set(**quick), SinterCase("ramp", furnace, cells=8))
     got = [float(run["spinel_mean"].sel(time=time)) for time in furnace.times_s[1:]]
-    # drive flattened as |A|/(|A| + 0.1) with A = 1e6 J/mol (124 RT) costs 8e-4 of the rate
-    np.testing.assert_allclose(got, list(wanted.values()), rtol=2e-3)
+    # the way over to equilibrium, A^2/(A^2 + 0.01) with A = 124 RT, costs 7e-7 of the rate; steps of 1e-4 the rest
+    np.testing.assert_allclose(got, list(wanted.values()), rtol=1e-4)
 
 
 def test_linear_then_parabolic_layer():
@@ -132,6 +133,7 @@ def test_linear_then_parabolic_layer():
         **_sink(-force),
         **{
             "cathode.initial_lithium_per_metal": scalar(0.5, "1"),
+            "cathode.layered.lithium_diffusivity": arrhenius(1.0, 0.0, "m2/s"),
             "contact.interface_rate": arrhenius(rate, 0.0, "m/s"),
             "interphase.parabolic_constant": arrhenius(constant, 0.0, "m2/s"),
             "interphase.reference_driving_force": scalar(force, "J/mol"),
@@ -150,7 +152,7 @@ def test_linear_then_parabolic_layer():
 
 
 def test_equal_potentials_give_no_flow():
-    """T10: a grain at the potential of the sink neither gives nor takes, to round-off."""
+    """T10: a grain at the potential of the sink neither gives nor takes; its potential is found to 1e-11 RT."""
     parameters = parameter_set(
         **ZERO_GAS,
         **_gibbs(0.0, 1e6, 2e6),
@@ -159,5 +161,5 @@ def test_equal_potentials_give_no_flow():
     )
     furnace = Furnace((0.0, 3600.0), (T_HOLD, T_HOLD), (PURE,))
     run = simulate(parameters, SinterCase("rest", furnace, cells=8))
-    assert float(np.abs(run["lithium_mean"] - 0.5).max()) < 1e-12
-    assert float(run["electrolyte_converted"].max()) < 1e-12
+    assert float(np.abs(run["lithium_mean"] - 0.5).max()) < 1e-9
+    assert float(run["electrolyte_converted"].max()) < 1e-9

@@ -57,6 +57,7 @@ def ideal_set(**changes: Any) -> ParameterSet:
             "thermo.lithium_oxide.gibbs": flat(0.0),
             "thermo.water_gas.gibbs": flat(0.0),
             "thermo.lithium_hydroxide_gas.gibbs": flat(0.0),
+            "conversion.nuclei": scalar(1e9, "1"),
             **gibbs(layered=0.0, spinel=1e6, rock_salt=2e6),
             **sink(0.0),
             "cathode.layered.lithium_diffusivity": arrhenius(DIFFUSIVITY, 0.0, "m2/s"),
