@@ -44,7 +44,8 @@ def settle(old: FloatArray, new: FloatArray, lanes: Lanes) -> NDArray[np.bool_]:
     admissible = np.ones(len(new), dtype=np.bool_)
     for lane in range(len(new)):
         worst, overdrawn = outside[lane].max(), -held[:3, lane].min()
-        if not (worst <= SLACK and overdrawn <= SLACK):
+        overfull = held[3, lane] / lanes.vertices[-1] - 1.0
+        if not (worst <= SLACK and overdrawn <= SLACK and overfull <= SLACK):
             admissible[lane] = False
             continue
         if worst > 0.0:
