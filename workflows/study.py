@@ -390,7 +390,7 @@ class Study(Section):
     diffraction: Diffraction = Diffraction()
     criterion: Criterion = Criterion()
     uncertainty_samples: int = Field(
-        default=24,
+        default=8,
         ge=0,
         le=10000,
         description="Latin-hypercube samples behind each interval; 0 switches them off",
