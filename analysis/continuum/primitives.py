@@ -1,9 +1,4 @@
-"""The few array operations that NumPy and compiled code do in their own way.
-
-Everything else of the model is written once, in functions that NumPy runs on many lanes (samples) at a time and that
-:mod:`cosinter.analysis.continuum.compiled` compiles for one lane. Here stand the NumPy forms; the loops that replace
-them in compiled code stand there, under the same names.
-"""
+"""Array operations below the equations: tables of cubic pieces, tridiagonal systems and small inverses of many lanes."""
 
 from __future__ import annotations
 

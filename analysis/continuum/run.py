@@ -99,21 +99,14 @@ class Run:
     record: Record
 
 
-def run_batch(batch: Batch, *, tolerance: float, every_step: bool = False, compiled: bool = False) -> Run:
-    """Integrate all lanes with a common step; lanes that cannot go on have their time in ``record.failed_at``.
-
-    ``compiled`` asks for machine code (extra ``fast``), which takes one lane.
-    """
+def run_batch(batch: Batch, *, tolerance: float, every_step: bool = False) -> Run:
+    """Integrate all lanes with a common step; lanes that cannot go on have their time in ``record.failed_at``."""
     lanes = batch.lanes
     state = initial_state(lanes)
     record = make_record(*state.shape, capacity=MOST_STEPS if every_step else 1)
     guess = np.zeros((len(state), batch.cells))
     span = float(lanes.knots[-1] - lanes.knots[0])
     control = Control(tolerance, ABSOLUTE_PER_RELATIVE * tolerance, LONGEST_SHARE * span, MOST_STEPS)
-    if compiled:
-        from cosinter.analysis.continuum.compiled import compiled_advance
-
-        return Run(compiled_advance()(lanes, state, guess, control, record), record)
     with np.errstate(all="ignore"):
         return Run(advance(lanes, state, guess, control, record), record)
 

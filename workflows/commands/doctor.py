@@ -32,7 +32,6 @@ OPTIONAL = {
     "pymoo": ("design", "search for firings: cosinter optimise"),
     "emcee": ("design", "fit parameters: cosinter calibrate"),
     "arviz-stats": ("design", "judge a fit: cosinter calibrate"),
-    "numba": ("fast", "the furnace model as machine code"),
     "pyarrow": ("parquet", "tables in Parquet"),
     "chgnet": ("ml", "the machine-learned potential"),
     "mp-api": ("mp", "fetch data from the Materials Project"),
