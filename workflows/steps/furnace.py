@@ -30,6 +30,7 @@ CELLS, SAMPLE_CELLS = (
     25,
 )  # their difference moves the interphase by 2 to 3 %, far less than the samples do
 SAMPLE_TOLERANCE = 1.0e-3
+FEWEST_SAMPLES = 20  # one beyond each end of a 5 to 95 % interval
 TORNADO_OUTCOMES = ("layered_fraction", "asr_ohm_cm2", "capacity_mAh_per_g")
 TORNADO_BARS = 5
 SALTS = {
@@ -157,6 +158,11 @@ def sinter(task: Task) -> dict[str, Any]:
         warnings.append(
             f"{bands['failed_samples']} of {bands['samples']} samples did not end and are left out of the intervals; "
             f"the first: {why}"
+        )
+    if 0 < bands["samples"] < FEWEST_SAMPLES:
+        warnings.append(
+            f"the intervals rest on {bands['samples']} samples and may miss even the nominal result; "
+            "set uncertainty_samples to 100 or more for their ends"
         )
     levers = tornado(found, case, most=task.inputs["uncertainty_samples"])
     return {
