@@ -120,7 +120,8 @@ def _chunk(count: int, workers: int) -> int:
 def _gather(jobs: Sequence[Job], count: int, workers: int, progress: Progress | None) -> Outcomes:
     from concurrent.futures import ProcessPoolExecutor
 
-    values, failures = [], {}
+    values: list[FloatArray] = []
+    failures: dict[int, str] = {}
     done = 0
     pool = ProcessPoolExecutor(workers) if workers > 1 and len(jobs) > 1 else None
     try:

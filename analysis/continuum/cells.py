@@ -31,7 +31,7 @@ def phase_fractions(spinel: FloatArray, rock_salt: FloatArray) -> FloatArray:
     share = np.empty((3, *spinel.shape))
     share[1], share[2] = np.maximum(spinel, 0.0), np.maximum(rock_salt, 0.0)
     share[0] = np.maximum(1.0 - spinel - rock_salt, 0.0)
-    return share / (share[0] + share[1] + share[2])
+    return np.asarray(share / (share[0] + share[1] + share[2]))
 
 
 def positions(conditions: Conditions, potential: FloatArray) -> FloatArray:
@@ -76,13 +76,13 @@ def share_lithium(
         potential = moved
         if change.max() <= POTENTIAL_TOLERANCE:
             break
-    return potential
+    return np.asarray(potential)
 
 
 def drive(affinity: FloatArray) -> FloatArray:
     """1 - e^-A for A > 0, else 0, flattened within RT/10 of zero so that the slope has no jump."""
     up = np.maximum(affinity, 0.0)
-    return -np.expm1(-up) * up / (up + TURN_WIDTH)
+    return np.asarray(-np.expm1(-up) * up / (up + TURN_WIDTH))
 
 
 class CellFunctions(NamedTuple):

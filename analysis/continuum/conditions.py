@@ -52,12 +52,12 @@ def temperature_at(lanes: Lanes, segment: int, time: float) -> float:
     """T (K) on the straight line of one segment, also a little outside its knots."""
     t0, t1 = lanes.knots[segment], lanes.knots[segment + 1]
     a, b = lanes.knot_temperatures[segment], lanes.knot_temperatures[segment + 1]
-    return min(max(a + (b - a) * (time - t0) / (t1 - t0), LOWEST_K), HIGHEST_K)
+    return float(min(max(a + (b - a) * (time - t0) / (t1 - t0), LOWEST_K), HIGHEST_K))
 
 
 def bracket(grid: FloatArray, value: float) -> tuple[int, float]:
     """Interval of ``grid`` that holds ``value`` and its place in it (beyond 0 and 1 outside the grid)."""
-    index = min(max(np.searchsorted(grid, value) - 1, 0), len(grid) - 2)
+    index = min(max(int(np.searchsorted(grid, value)) - 1, 0), len(grid) - 2)
     return index, (value - grid[index]) / (grid[index + 1] - grid[index])
 
 

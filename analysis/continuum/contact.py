@@ -48,7 +48,7 @@ def liquid_fraction(conditions: Conditions, hydroxide: FloatArray, carbonate: Fl
     first = (share + SHARE_EDGE) / (1.0 - conditions.liquidus[:, 0:1] + SHARE_EDGE)
     second = (1.0 - share + SHARE_EDGE) / (1.0 - conditions.liquidus[:, 1:2] + SHARE_EDGE)
     molten = np.minimum(1.0, np.minimum(first, second))
-    return conditions.melted * molten * total / (total + 1e-6)
+    return np.asarray(conditions.melted * molten * total / (total + 1e-6))
 
 
 def cover(conditions: Conditions, lanes: Lanes, reservoirs: FloatArray) -> FloatArray:
@@ -60,7 +60,7 @@ def cover(conditions: Conditions, lanes: Lanes, reservoirs: FloatArray) -> Float
     liquid = liquid_fraction(conditions, reservoirs[0], 0.5 * reservoirs[1])
     wetted = lanes.solid_coverage + (lanes.liquid_coverage - lanes.solid_coverage) * liquid
     total = np.maximum(reservoirs[0], 0.0) + np.maximum(reservoirs[1], 0.0) + np.maximum(reservoirs[2], 0.0)
-    return reservoirs[0:3] * (wetted / (total + lanes.break_up))
+    return np.asarray(reservoirs[0:3] * (wetted / (total + lanes.break_up)))
 
 
 def layer_thickness(lanes: Lanes, taken: FloatArray) -> FloatArray:
@@ -69,7 +69,7 @@ def layer_thickness(lanes: Lanes, taken: FloatArray) -> FloatArray:
     index = np.minimum(np.maximum(index, 0), len(lanes.vertices) - 2)
     place = (taken.ravel() - lanes.vertices[index]) / (lanes.vertices[index + 1] - lanes.vertices[index])
     volume = (1.0 - place) * lanes.layer_volumes[index] + place * lanes.layer_volumes[index + 1]
-    return lanes.initial_thickness + volume.reshape(taken.shape) * lanes.electrolyte / lanes.area
+    return np.asarray(lanes.initial_thickness + volume.reshape(taken.shape) * lanes.electrolyte / lanes.area)
 
 
 def sink_potential(conditions: Conditions, lanes: Lanes, taken: FloatArray) -> FloatArray:
@@ -82,7 +82,7 @@ def sink_potential(conditions: Conditions, lanes: Lanes, taken: FloatArray) -> F
     lane = np.arange(taken.size) // taken.shape[1] * (last + 1)
     values = conditions.sink
     below, above = np.take(values, lane + index), np.take(values, lane + index + 1)
-    return ((1.0 - place) * below + place * above).reshape(taken.shape)
+    return np.asarray((1.0 - place) * below + place * above).reshape(taken.shape)
 
 
 def contact_rates(
@@ -100,9 +100,10 @@ def contact_rates(
 
         J_ks = theta_k [(1/K(1 - x) + 1/g)^-1 drive(dmu) - (1/K x + 1/g)^-1 drive(-dmu)],  K = (3/R) k_ex
         J_kL = theta_k (mu_k - mu_L)/r,  J_sL = (1 - theta)(mu_s - mu_L)/(r + 1/g)  for falling potentials
-        r = (R/3)[1/k_int + delta Omega dmu_ref c_M/(RT K_p) + r_film]
+        r = (R/3)[1/k_int + delta Omega dmu_ref c_M/(RT K_p)]
 
-    where g is the conductance of the outer half shell and the film of the coating stands in series with the exchange.
+    where g is the conductance of the outer half shell. The film of the coating lies on the grain: it stands in series
+    with every flow into and out of it. So does the share of its surface that is open to lithium.
     """
     scale = lanes.contact_scale
     covered = cover(conditions, lanes, reservoirs)
@@ -117,16 +118,16 @@ def contact_rates(
     taken = reservoirs[3]
     below = sink_potential(conditions, lanes, taken)
     open_share = np.minimum(np.maximum((1.0 - taken / lanes.vertices[-1]) / END_BLEND, 0.0), 1.0)
-    resistance = 1.0 / conditions.interface + conditions.layer * layer_thickness(lanes, taken) + film
-    resistance = resistance / scale
-    bare = (1.0 - coverage) * open_share / (resistance + 1.0 / np.maximum(half, TINY))
+    layer = 1.0 / conditions.interface + conditions.layer * layer_thickness(lanes, taken)
+    bare = (1.0 - coverage) * open_share / ((layer + film) / scale + 1.0 / np.maximum(half, TINY))
+    below_salt = layer * lanes.open_face_share / scale
 
     rates = np.zeros((14, *potential.shape))
     for salt in range(3):
         level = conditions.salts[:, salt : salt + 1]
         rise = level - potential
         rates[3 + salt] = 0.5 * covered[salt] * (fill * drive(rise) - drain * drive(-rise))
-        rates[6 + salt] = 0.5 * covered[salt] * open_share / resistance * np.maximum(level - below, 0.0)
+        rates[6 + salt] = 0.5 * covered[salt] * open_share / below_salt * np.maximum(level - below, 0.0)
         rates[10 + salt] = covered[salt] * conditions.vapour[:, salt : salt + 1]
     rates[9] = 0.5 * bare * np.maximum(potential - below, 0.0)
     rates[13] = conditions.breakdown * (1.0 - reservoirs[4])

@@ -293,7 +293,8 @@ def _contact(numbers: _Numbers, cases: Sequence[SinterCase], sink: Sink) -> dict
     radius = _column([case.grain_radius_m for case in cases])
     area = 3.0 / (radius * concentration)
     fraction = _column([case.cathode_volume_fraction for case in cases])
-    electrolyte = electrolyte_per_metal(concentration, numbers["electrolyte.molar_volume"], fraction)
+    amounts = zip(concentration[:, 0], numbers["electrolyte.molar_volume"][:, 0], fraction[:, 0], strict=True)
+    electrolyte = _column([electrolyte_per_metal(*map(float, amount)) for amount in amounts])
 
     def coverage(state: str) -> FloatArray:
         chosen = [getattr(case, f"{state}_coverage") for case in cases]
@@ -309,7 +310,7 @@ def _contact(numbers: _Numbers, cases: Sequence[SinterCase], sink: Sink) -> dict
         "open_face_share": open_share,
         "radius": radius,
         "area": area,
-        "electrolyte": np.asarray(electrolyte),
+        "electrolyte": electrolyte,
         "initial_thickness": numbers["interphase.initial_thickness"],
         "layer_factor": sink.volume_per_lithium
         * numbers["interphase.reference_driving_force"]

@@ -196,7 +196,7 @@ def _moment(batch: Batch, segment: int, time: float, state: FloatArray) -> dict[
             "oxygen": float(batch.grid.mean((grain.share * number).sum(axis=0))[0]),
             "active": float(active_lithium(batch, grain)[0]),
             "x": grain.functions.content[0][0],
-            "coverage": float(cover(now, lanes, held).sum()),
+            "coverage": float(np.maximum(cover(now, lanes, held), 0.0).sum()),
             "liquid": float(liquid_fraction(now, held[0], 0.5 * held[1])[0, 0]),
             "surface": 2.0 * rt * float(grain.potential[0, -1] + now.own),
             "sink": 2.0 * rt * float(sink_potential(now, lanes, held[3])[0, 0]),

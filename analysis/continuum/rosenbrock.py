@@ -195,6 +195,21 @@ def integrate(
     return state
 
 
+def fitting_step(h: float, left: float) -> float:
+    """The step that comes to the end of a segment without a remainder much shorter than itself."""
+    if 1.01 * h >= left:
+        return left
+    return min(h, 0.5 * left) if 2.0 * h > left else h
+
+
+def _freeze(stuck: NDArray[np.bool_], time: float, record: Record, dead: NDArray[np.bool_]) -> None:
+    """Write down when lanes stopped and leave them as they are."""
+    for lane in range(len(dead)):
+        if stuck[lane] and not dead[lane]:
+            dead[lane] = True
+            record.failed_at[lane] = time
+
+
 def _segment(
     problem: tuple[Any, Any, Any], settle: Callable[..., Any], method: Tableau, knots: FloatArray, segment: int,
     span: float, state: FloatArray, control: Control, data: Any, work: Any, record: Record, dead: NDArray[np.bool_],
@@ -205,21 +220,14 @@ def _segment(
     fresh_step, steps = True, 0
     while end - time > 1e-12 * span:
         steps += 1
-        h = min(h, control.longest)
-        h = (
-            end - time
-            if time + 1.01 * h >= end
-            else min(h, 0.5 * (end - time) if time + 2.0 * h > end else h)
-        )
+        h = fitting_step(min(h, control.longest), end - time)
         new, error = attempt(problem, method, segment, time, h, state, first, data, work)
         norm = np.where(dead, 0.0, error_norm(error, state, new, control))
         admissible = settle(state, new, data) | dead
         worst = norm.max()
         if worst <= 1.0 and np.all(admissible):
             time = end if end - time - h <= 1e-12 * span else time + h
-            for lane in range(len(dead)):
-                if not dead[lane]:
-                    state[lane] = new[lane]
+            state = np.where(dead.reshape(-1, 1), state, new)
             stored = _store(record, time, segment, state)
             record.counts[1] += 1
             first = problem[0](segment, time, state, data, work)
@@ -234,13 +242,8 @@ def _segment(
             shrink = SAFETY * worst ** (-1.0 / method.order) if worst < np.inf else LEAST_FACTOR
             h *= max(LEAST_FACTOR, min(shrink, 0.5 if not np.all(admissible) else 0.9))
         if h < SMALLEST_STEP * span or steps > control.most_steps:
-            bad = ~dead & ((norm > 1.0) | ~admissible)
-            if steps > control.most_steps:
-                bad = ~dead
-            for lane in range(len(dead)):
-                if bad[lane]:
-                    dead[lane] = True
-                    record.failed_at[lane] = time
+            stuck = (norm > 1.0) | ~admissible | (steps > control.most_steps)
+            _freeze(stuck, time, record, dead)
             if np.all(dead):
                 break
             h, steps = FIRST_STEP * span, 0

@@ -129,7 +129,7 @@ def test_overdrawn_salt_goes_back_where_it_went():
     lanes, n = batch.lanes, batch.cells
     old = initial_state(lanes)
     new = old.copy()
-    new[0, 3 * n + 3] = 0.05 + 2e-7  # LiOH to the grain: 4e-7 Li more than there was
+    new[0, 3 * n + 6] = 0.05 + 2e-7  # LiOH to the electrolyte: 4e-7 Li more than there was
 
     def total(state: np.ndarray) -> float:
         held = reservoirs_of(lanes, state[:, 3 * n :])[:, 0]
