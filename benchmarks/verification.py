@@ -1,6 +1,6 @@
 """`python -m benchmarks.verification`: measure the tables of docs/verification.md and write them there.
 
---composites 2000     random composites of the property table (all of them: an hour without numba)
+--composites 2000     random composites of the property table (all of them: hours)
 """
 
 from __future__ import annotations

@@ -390,7 +390,7 @@ class Study(Section):
     diffraction: Diffraction = Diffraction()
     criterion: Criterion = Criterion()
     uncertainty_samples: int = Field(
-        default=8,
+        default=16,
         ge=0,
         le=10000,
         description="Latin-hypercube samples behind each interval; 0 switches them off",

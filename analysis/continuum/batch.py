@@ -25,7 +25,6 @@ Progress = Callable[[int, int], None]
 Job = tuple[ParameterSet, tuple[SinterCase, ...], "Shifts | None"]
 
 LANES = 6  # that share their steps: more lanes cost fewer calls, but every lane takes the steps of all
-RETRY = 0.01  # of the tolerance
 
 OUTCOMES = (
     "layered_fraction",
@@ -170,7 +169,7 @@ def _single(
 ) -> tuple[FloatArray, dict[int, str]]:
     """Outcomes of grains of one size each (n, names); lanes that fail together are tried again alone."""
     from cosinter.analysis.continuum.lanes import make_batch
-    from cosinter.analysis.continuum.run import failure, run_batch
+    from cosinter.analysis.continuum.run import RETRY, failure, run_batch
 
     batch = make_batch(inputs, cases, moved)
     run = run_batch(batch, tolerance=cases[0].tolerance)

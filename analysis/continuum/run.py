@@ -19,6 +19,7 @@ FloatArray = NDArray[np.float64]
 SLACK = 1.0e-6  # how far a step may leave the admissible range before it is tried again
 LONGEST_SHARE = 0.02  # of the programme in one step
 MOST_STEPS = 4_000
+RETRY = 0.01  # of the tolerance, for a run that stopped
 ABSOLUTE_PER_RELATIVE = 0.03
 
 

@@ -17,7 +17,7 @@ from cosinter.data.exceptions import ConvergenceError
 sys.path.insert(0, str(Path(__file__).parent))
 from verification_fixture import random_base
 
-FEW, BATCHES, BATCH = 20, 20, 100
+FEW, BATCHES, BATCH = 8, 20, 100
 MOST_FAILURES = 0.005
 
 
