@@ -1,16 +1,14 @@
-"""The furnace model on the main study: one programme, grids and tolerances, and ensembles, plain and compiled.
+"""The furnace model on the main study: one programme, grids and tolerances, and ensembles.
 
-Every row runs in a fresh forked process; "plain" hides numba there, as if the extra `fast` were not installed.
+Every row runs in a fresh forked process.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -43,12 +41,7 @@ def study() -> tuple[ParameterSet, dict[str, SinterCase]]:
 
 def ways() -> tuple[str, ...]:
     """How this installation can run."""
-    return ("plain", "numba") if find_spec("numba") else ("plain",)
-
-
-def _as(way: str) -> None:
-    if way == "plain":
-        sys.modules["numba"] = None  # type: ignore[assignment]
+    return ("plain",)
 
 
 def outcomes(case: SinterCase) -> np.ndarray:
@@ -63,7 +56,6 @@ def single(case: SinterCase, way: str) -> tuple[float, float]:
     """CPU seconds of the first run and the least of the next ones, in a fresh process."""
 
     def work() -> tuple[float, float]:
-        _as(way)
         times = []
         for _ in range(REPEATS + 1):
             begin = time.process_time()
@@ -110,10 +102,9 @@ def ensembles(full: bool) -> Iterator[str]:
     case = next(iter(cases.values()))
     for way in ways():
         for workers in (1, 2):
-            count = 10_000 if full and way == "numba" else 1_000 if way == "numba" or full else 100
+            count = 1_000 if full else 100
 
             def work(way: str = way, workers: int = workers, count: int = count) -> tuple[float, int]:
-                _as(way)
                 outcomes(case)  # compiled code is loaded before the clock starts
                 draws = draw(parameters, count)
                 begin = time.perf_counter()
