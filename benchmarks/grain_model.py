@@ -39,11 +39,6 @@ def study() -> tuple[ParameterSet, dict[str, SinterCase]]:
     return parameters, cases
 
 
-def ways() -> tuple[str, ...]:
-    """How this installation can run."""
-    return ("plain",)
-
-
 def outcomes(case: SinterCase) -> np.ndarray:
     """OUTCOMES at the end of one programme."""
     found = run_cases(study()[0], [case])
@@ -52,7 +47,7 @@ def outcomes(case: SinterCase) -> np.ndarray:
     return np.asarray(found.values[0])
 
 
-def single(case: SinterCase, way: str) -> tuple[float, float]:
+def single(case: SinterCase) -> tuple[float, float]:
     """CPU seconds of the first run and the least of the next ones, in a fresh process."""
 
     def work() -> tuple[float, float]:
@@ -70,9 +65,8 @@ def single(case: SinterCase, way: str) -> tuple[float, float]:
 def programmes() -> Iterator[str]:
     """First and warm run of every case."""
     for name, case in study()[1].items():
-        for way in ways():
-            first, warm = single(case, way)
-            yield f"| {name}, {way} | {1e3 * first:.1f} ms | {1e3 * warm:.2f} ms |"
+        first, warm = single(case)
+        yield f"| {name} | {1e3 * first:.1f} ms | {1e3 * warm:.2f} ms |"
 
 
 def _errors(case: SinterCase, exact: np.ndarray) -> str:
@@ -100,19 +94,17 @@ def ensembles(full: bool) -> Iterator[str]:
     """Wall seconds and memory of many samples of the first case."""
     parameters, cases = study()
     case = next(iter(cases.values()))
-    for way in ways():
-        for workers in (1, 2):
-            count = 1_000 if full else 100
+    count = 1_000 if full else 100
+    for workers in (1, 2):
 
-            def work(way: str = way, workers: int = workers, count: int = count) -> tuple[float, int]:
-                outcomes(case)  # compiled code is loaded before the clock starts
-                draws = draw(parameters, count)
-                begin = time.perf_counter()
-                found = run_samples(parameters, case, draws, workers=workers)
-                return time.perf_counter() - begin, len(found.failures)
+        def work(workers: int = workers) -> tuple[float, int]:
+            draws = draw(parameters, count)
+            begin = time.perf_counter()
+            found = run_samples(parameters, case, draws, workers=workers)
+            return time.perf_counter() - begin, len(found.failures)
 
-            _, megabytes, (seconds, failures) = measured(work)
-            yield f"| {count} samples, {way}, {workers} workers | {seconds:.1f} s | {megabytes:.0f} MB | {failures} |"
+        _, megabytes, (seconds, failures) = measured(work)
+        yield f"| {count} samples, {workers} workers | {seconds:.1f} s | {megabytes:.0f} MB | {failures} |"
 
 
 def report(*, full: bool = False) -> None:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from cosinter.analysis.continuum.conditions import Conditions
 from cosinter.analysis.continuum.lanes import Lanes
 from cosinter.analysis.continuum.primitives import integral, lookup
+from cosinter.analysis.continuum.tables import LITHIUM_EDGE
 
 FloatArray = NDArray[np.float64]
 
-LITHIUM_EDGE = 1.0e-6
 THETA_MIN, THETA_MAX = 0.05, 1.0e3
 TURN_WIDTH = 0.1
 MOST_ITERATIONS = 60

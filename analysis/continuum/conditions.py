@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.constants import R, bar
 
+from cosinter.analysis.continuum.furnace import HIGHEST_TEMPERATURE_K, LOWEST_TEMPERATURE_K
 from cosinter.analysis.continuum.lanes import Lanes
 
 FloatArray = NDArray[np.float64]
 
-LOWEST_K, HIGHEST_K = 250.0, 1400.0
 SHARE_EDGE = 1.0e-3
-GAS_CONSTANT, BAR = R, bar
 
 
 class Conditions(NamedTuple):
@@ -52,7 +51,7 @@ def temperature_at(lanes: Lanes, segment: int, time: float) -> float:
     """T (K) on the straight line of one segment, also a little outside its knots."""
     t0, t1 = lanes.knots[segment], lanes.knots[segment + 1]
     a, b = lanes.knot_temperatures[segment], lanes.knot_temperatures[segment + 1]
-    return float(min(max(a + (b - a) * (time - t0) / (t1 - t0), LOWEST_K), HIGHEST_K))
+    return float(min(max(a + (b - a) * (time - t0) / (t1 - t0), LOWEST_TEMPERATURE_K), HIGHEST_TEMPERATURE_K))
 
 
 def bracket(grid: FloatArray, value: float) -> tuple[int, float]:
@@ -64,7 +63,7 @@ def bracket(grid: FloatArray, value: float) -> tuple[int, float]:
 def conditions(lanes: Lanes, segment: int, time: float) -> Conditions:
     """Evaluate everything at one time of the programme."""
     temperature = temperature_at(lanes, segment, time)
-    rt = GAS_CONSTANT * temperature
+    rt = R * temperature
     row, weight = bracket(lanes.temperatures, temperature)
     inside = min(max(weight, 0.0), 1.0)
     gas = lanes.gas_tables[segment]
@@ -90,10 +89,10 @@ def conditions(lanes: Lanes, segment: int, time: float) -> Conditions:
     salts = np.zeros((len(rates), 3))
     salts[:, 0:2] = 0.5 * ln_over
     fall = 1.0 / temperature - 1.0 / lanes.melting
-    liquidus = np.exp(np.minimum(-lanes.fusion / GAS_CONSTANT * fall, 0.0))
+    liquidus = np.exp(np.minimum(-lanes.fusion / R * fall, 0.0))
     melted = 0.5 * (1.0 + np.tanh(0.5 * (temperature - lanes.eutectic) / lanes.melting_width))
-    ln_vapour = salts - vapour / rt + 0.5 * np.log(lanes.gases[segment, 1] / BAR)
-    velocity = lanes.area * lanes.evaporation_velocity * BAR / rt
+    ln_vapour = salts - vapour / rt + 0.5 * np.log(lanes.gases[segment, 1] / bar)
+    velocity = lanes.area * lanes.evaporation_velocity * bar / rt
     reference = lanes.lithiated_energy / rt
     return Conditions(
         temperature,

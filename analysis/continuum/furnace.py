@@ -95,13 +95,6 @@ class Furnace:
         """T(t) in K, same shape as ``time_s`` (s); constant outside the programme."""
         return np.asarray(np.interp(time_s, self.times_s, self.temperatures_K))
 
-    def segment_temperature(self, segment: int, time_s: float) -> float:
-        """T (K) on the straight line of one segment, also a little outside its knots (250-1400 K)."""
-        t0, t1 = self.times_s[segment : segment + 2]
-        a, b = self.temperatures_K[segment : segment + 2]
-        straight = a + (b - a) * (time_s - t0) / (t1 - t0)
-        return min(max(straight, LOWEST_TEMPERATURE_K), HIGHEST_TEMPERATURE_K)
-
     @classmethod
     def from_steps(
         cls,

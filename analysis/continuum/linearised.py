@@ -137,13 +137,16 @@ def _flow_slopes(
         chord = np.maximum(chord, LEAST_MOBILITY)
         steep = ahead.factor[phase] - grain.functions.factor[phase]
         steep = np.where(np.abs(steep) > ROUND_OFF * grain.functions.factor[phase], steep / NUDGE, 0.0)
-        mobility = 0.5 * factor * chord + (0.0 if phase == 0 else LEAST_CONTENT)
-        weight = weight * 0.5 * factor * chord / mobility
-        level = lanes.conductance / total * weight / chord
-        by_inner += level * np.where(near, chord, inner.slope[phase]) + flow * weight * steep[:, :-1] / factor
-        by_outer += flow * weight * steep[:, 1:] / factor - level * np.where(near, chord, outer.slope[phase])
-        by_inner += level * chord * (mobility / (0.5 * factor * chord) - 1.0)
-        by_outer -= level * chord * (mobility / (0.5 * factor * chord) - 1.0)
+        own = 0.5 * factor * chord
+        part = own / (
+            own + (0.0 if phase == 0 else LEAST_CONTENT)
+        )  # of the mobility that follows the content
+        level = lanes.conductance / total * weight
+        from_inner = np.where(near, 1.0, inner.slope[phase] / chord)
+        from_outer = np.where(near, 1.0, outer.slope[phase] / chord)
+        bent = flow * weight * part / factor
+        by_inner += level * (1.0 - part + part * from_inner) + bent * steep[:, :-1]
+        by_outer += bent * steep[:, 1:] - level * (1.0 - part + part * from_outer)
     left, right = by_inner * slopes[:, :, :-1], by_outer * slopes[:, :, 1:]
     for phase in range(1, 3):
         change = 0.5 * flow * (each[phase] - each[0]) / total

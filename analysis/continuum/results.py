@@ -12,7 +12,6 @@ from scipy.constants import R, nano
 
 from cosinter.analysis.continuum.balance import ELEMENTS, balance_errors, gas_released
 from cosinter.analysis.continuum.cells import (
-    LITHIUM_EDGE,
     THETA_MIN,
     conversion_rates,
     flows,
@@ -31,6 +30,7 @@ from cosinter.analysis.continuum.inputs import LITHIUM, PHASES, SPECIES
 from cosinter.analysis.continuum.lanes import Batch
 from cosinter.analysis.continuum.rates import Shells, inner_side, outer_side, reservoirs_of, shells
 from cosinter.analysis.continuum.run import Run
+from cosinter.analysis.continuum.tables import LITHIUM_EDGE
 from cosinter.data.exceptions import InputError
 
 if TYPE_CHECKING:
