@@ -23,12 +23,12 @@ help:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "cosinter needs Python 3.11 or newer; call make PYTHON=python3.x")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing cosinter and its engines into .venv (a minute or two) ..."
-	$(PIP) --editable .
+	$(PIP) --editable '.[fast]'
 	@touch $@
 
 .venv/dev: .venv/core
 	@echo "installing test tools into .venv ..."
-	$(PIP) --editable '.[cell,design,mp,parquet,dev]'
+	$(PIP) --editable '.[cell,design,fast,mp,parquet,dev]'
 	@touch $@
 
 .venv/docs: .venv/core

@@ -101,17 +101,14 @@ class Variants:
         UnknownNameError, StudyError
             See :func:`cosinter.workflows.variation.vary`.
         """
-        from cosinter.workflows.steps.furnace import SAMPLE_CELLS, SAMPLE_TOLERANCE, sinter_case
+        from cosinter.workflows.steps.furnace import SAMPLE_CELLS, sinter_case
 
         study = vary(self.study, changes)
         data = study.model_dump(mode="json")
         whole = {**data, "case": data["cases"][0]}
         found = self.parameters or self._assembled(study, whole)
-        case = replace(
-            sinter_case(whole, found),
-            cells=self.cells or SAMPLE_CELLS,
-            tolerance=self.tolerance or SAMPLE_TOLERANCE,
-        )
+        case = sinter_case(whole, found)
+        case = replace(case, cells=self.cells or SAMPLE_CELLS, tolerance=self.tolerance or case.tolerance)
         return Variant(study, found, case)
 
     def _assembled(self, study: Study, whole: dict[str, Any]) -> ParameterSet:

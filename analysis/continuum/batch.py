@@ -12,6 +12,7 @@ from scipy.constants import nano
 
 from cosinter.analysis.continuum.distribution import averaged, by_size, whole_powders
 from cosinter.analysis.continuum.inputs import ModelInputs, SinterCase, model_inputs
+from cosinter.analysis.continuum.run import compiled_model
 from cosinter.analysis.parameters import ParameterSet
 from cosinter.data.exceptions import UnknownNameError
 
@@ -25,6 +26,7 @@ Progress = Callable[[int, int], None]
 Job = tuple[ParameterSet, tuple[SinterCase, ...], "Shifts | None"]
 
 LANES = 6  # that share their steps: more lanes cost fewer calls, but every lane takes the steps of all
+COMPILED_LANES = 200  # laid out at once; each takes steps of its own
 
 OUTCOMES = (
     "layered_fraction",
@@ -67,8 +69,9 @@ def run_samples(
 ) -> Outcomes:
     """Run one case with every sample of the parameters.
 
-    ``workers`` processes share the samples; ``progress(done, all)`` is told. Samples whose integration does not end are
-    tried again with smaller steps; what then still fails is a row of NaN with a sentence.
+    ``workers`` threads of the compiled model, or processes without it, share the samples; ``progress(done, all)`` is told.
+    Samples whose integration does not end are tried again with smaller steps; what then still fails is a row of NaN with
+    a sentence.
 
     Raises
     ------
@@ -113,18 +116,23 @@ def run_cases(
 
 
 def _chunk(count: int, workers: int) -> int:
+    if compiled_model():
+        return COMPILED_LANES
     return min(LANES, max(1, -(-count // max(workers, 1))))
 
 
 def _gather(jobs: Sequence[Job], count: int, workers: int, progress: Progress | None) -> Outcomes:
     from concurrent.futures import ProcessPoolExecutor
+    from functools import partial
 
+    fast = compiled_model()
     values: list[FloatArray] = []
     failures: dict[int, str] = {}
     done = 0
-    pool = ProcessPoolExecutor(workers) if workers > 1 and len(jobs) > 1 else None
+    pool = ProcessPoolExecutor(workers) if workers > 1 and len(jobs) > 1 and not fast else None
+    run = partial(_run, threads=workers if fast else 1)
     try:
-        for ends, failed in pool.map(_run, jobs) if pool else map(_run, jobs):
+        for ends, failed in pool.map(run, jobs) if pool else map(run, jobs):
             failures |= {done + row: text for row, text in failed.items()}
             values.append(ends)
             done += len(ends)
@@ -136,28 +144,21 @@ def _gather(jobs: Sequence[Job], count: int, workers: int, progress: Progress | 
     return Outcomes(OUTCOMES, np.concatenate(values), failures)
 
 
-def _run(job: Job) -> tuple[FloatArray, dict[int, str]]:
+def _run(job: Job, *, threads: int) -> tuple[FloatArray, dict[int, str]]:
     """The outcomes of one job (n, names) and what failed."""
     parameters, cases, moved = job
     inputs = model_inputs(parameters)
     single, classes = by_size(cases)
-    count = _lanes(cases, moved)
     if moved is not None and len(single) > 1:
-        parts = [_single(parameters, inputs, (one,), moved, count) for one in single]
+        parts = [_single(parameters, inputs, (one,), moved, threads) for one in single]
         values = averaged(np.stack([part[0] for part in parts], axis=-2), OUTCOMES, classes[0])
         failed = {row: text for _, texts in parts for row, text in texts.items()}
         return values, failed
-    values, failed = _single(parameters, inputs, tuple(single), moved, count if moved else len(single))
+    values, failed = _single(parameters, inputs, tuple(single), moved, threads)
     if len(single) == len(cases):
         return values, failed
     owner = np.repeat(np.arange(len(cases)), [sizes.radii_m.size for sizes in classes])
     return whole_powders(values, OUTCOMES, classes), {int(owner[row]): text for row, text in failed.items()}
-
-
-def _lanes(cases: Sequence[SinterCase], moved: Shifts | None) -> int:
-    from cosinter.analysis.continuum.lanes import samples_of
-
-    return len(cases) if moved is None else samples_of(moved)
 
 
 def _single(
@@ -165,35 +166,41 @@ def _single(
     inputs: ModelInputs,
     cases: tuple[SinterCase, ...],
     moved: Shifts | None,
-    count: int,
+    threads: int,
 ) -> tuple[FloatArray, dict[int, str]]:
-    """Outcomes of grains of one size each (n, names); lanes that fail together are tried again alone."""
+    """Outcomes of grains of one size each (n, names); lanes that stop are tried again with smaller steps.
+
+    Lanes that share their steps are tried again one by one.
+    """
     from cosinter.analysis.continuum.lanes import make_batch
-    from cosinter.analysis.continuum.run import RETRY, failure, run_batch
+    from cosinter.analysis.continuum.run import TRIES, failure, run_batch
 
     batch = make_batch(inputs, cases, moved)
-    run = run_batch(batch, tolerance=cases[0].tolerance)
+    run = run_batch(batch, tolerance=TRIES[0] * cases[0].tolerance, threads=threads)
     values = ends(parameters, batch, run, moved)
-    failed: dict[int, str] = {}
-    for row in np.flatnonzero(np.isfinite(run.record.failed_at)):
-        one = None if moved is None else _row(moved, int(row))
-        own = make_batch(inputs, (batch.cases[row],), one)
-        again = run_batch(own, tolerance=RETRY * cases[0].tolerance)
-        stopped = float(again.record.failed_at[0])
-        values[row] = np.nan if np.isfinite(stopped) else ends(parameters, own, again, one)[0]
-        if np.isfinite(stopped):
-            failed[int(row)] = failure(batch.cases[row], stopped)
-    return values, failed
+    stopped = run.record.failed_at.copy()
+    for part in TRIES[1:]:
+        stuck = np.flatnonzero(np.isfinite(stopped))
+        for rows in np.split(stuck, 1 if compiled_model() else max(stuck.size, 1)):
+            if rows.size == 0:
+                continue
+            some = None if moved is None else _rows(moved, rows)
+            own = make_batch(inputs, cases if moved is not None else [cases[row] for row in rows], some)
+            again = run_batch(own, tolerance=part * cases[0].tolerance, threads=threads)
+            values[rows] = ends(parameters, own, again, some)
+            stopped[rows] = again.record.failed_at
+    failed = np.flatnonzero(np.isfinite(stopped))
+    values[failed] = np.nan
+    return values, {int(row): failure(batch.cases[row], float(stopped[row])) for row in failed}
 
 
-def _row(moved: Shifts, row: int) -> Shifts:
+def _rows(moved: Shifts, rows: NDArray[np.intp]) -> Shifts:
     from cosinter.analysis.continuum.ensemble import Shifts
 
-    here = slice(row, row + 1)
     return Shifts(
-        {name: values[here] for name, values in moved.scalars.items()},
-        {name: (ln[here], energy[here]) for name, (ln, energy) in moved.rates.items()},
-        {name: values[here] for name, values in moved.tables.items()},
+        {name: values[rows] for name, values in moved.scalars.items()},
+        {name: (ln[rows], energy[rows]) for name, (ln, energy) in moved.rates.items()},
+        {name: values[rows] for name, values in moved.tables.items()},
     )
 
 

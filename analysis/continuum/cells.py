@@ -43,7 +43,7 @@ def positions(conditions: Conditions, potential: FloatArray) -> FloatArray:
 
 
 def stretched(content: FloatArray) -> FloatArray:
-    """ln[c/(1 - c)], going on as its tangent within 1e-6 of 0 and 1."""
+    """ln[c/(1 - c)], going on as its tangent within 1e-8 of 0 and 1."""
     inside = np.minimum(np.maximum(content, LITHIUM_EDGE), 1.0 - LITHIUM_EDGE)
     return np.log(inside / (1.0 - inside)) + (content - inside) / LITHIUM_EDGE
 

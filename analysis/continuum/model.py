@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def simulate(parameters: ParameterSet, case: SinterCase) -> xarray.Dataset:
     """Integrate one composite through its furnace programme; a spread of grain sizes is left to the caller.
 
-    A run that stops is tried again with a hundredth of the tolerance.
+    A run that stops is tried again with a tenth and a hundredth of the tolerance.
 
     Returns a dataset over ``time`` (the accepted steps, s), ``radius`` (m, cell centres), ``product``, ``species`` and
     ``element`` with units in the attributes: see :func:`cosinter.analysis.continuum.results.collect`.
@@ -33,12 +33,12 @@ def simulate(parameters: ParameterSet, case: SinterCase) -> xarray.Dataset:
 
     from cosinter.analysis.continuum.lanes import make_batch
     from cosinter.analysis.continuum.results import collect
-    from cosinter.analysis.continuum.run import RETRY, failure, run_batch
+    from cosinter.analysis.continuum.run import TRIES, failure, run_batch
 
     start = perf_counter()
     batch = make_batch(model_inputs(parameters), [case])
-    for tolerance in (case.tolerance, RETRY * case.tolerance):
-        run = run_batch(batch, tolerance=tolerance, every_step=True)
+    for part in TRIES:
+        run = run_batch(batch, tolerance=part * case.tolerance, every_step=True)
         stopped = float(run.record.failed_at[0])
         if np.isnan(stopped):
             return collect(batch, run, wall_s=lambda: perf_counter() - start)

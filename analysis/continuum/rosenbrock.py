@@ -90,12 +90,16 @@ RODAS3 = Tableau(
 
 
 class Control(NamedTuple):
-    """``relative`` and ``absolute`` error per step, the longest step (s) and the most steps of one segment."""
+    """``relative`` and ``absolute`` error per step, the longest step (s) and the most steps of one segment.
+
+    The first ``bounded`` unknowns live between 0 and 1; their errors are relative to the distance from the nearer end.
+    """
 
     relative: float
     absolute: float
     longest: float
     most_steps: int
+    bounded: int = 0
 
 
 class Record(NamedTuple):
@@ -135,7 +139,14 @@ def _store(record: Record, time: float, segment: int, state: FloatArray) -> bool
 
 def error_norm(error: FloatArray, old: FloatArray, new: FloatArray, control: Control) -> FloatArray:
     """Root mean square of the error over its tolerance (L); infinite where it is not a number."""
-    scale = control.absolute + control.relative * np.maximum(np.abs(old), np.abs(new))
+    large = np.maximum(np.abs(old), np.abs(new))
+    if control.bounded > 0:
+        ends = slice(0, control.bounded)
+        old_end, new_end = (
+            np.minimum(np.abs(part[:, ends]), np.abs(1.0 - part[:, ends])) for part in (old, new)
+        )
+        large[:, ends] = np.maximum(old_end, new_end)
+    scale = control.absolute + control.relative * large
     ratio = error / scale
     norm = np.sqrt(np.sum(ratio * ratio, axis=1) / ratio.shape[1])
     return np.where(np.isfinite(norm), norm, np.inf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,12 @@ from cosinter.analysis.continuum.rosenbrock import RODAS, Control, Record, integ
 
 FloatArray = NDArray[np.float64]
 
-SLACK = 1.0e-6  # how far a step may leave the admissible range before it is tried again
-LONGEST_SHARE = 0.02  # of the programme in one step
+SLACK = 1.0e-6  # how far lithium may stay outside 0..1
+SLACK_PER_ERROR = 10.0  # how far a step may leave the admissible range, per absolute error of a step
+LONGEST_SHARE = 0.02  # of the programme in one step, for curves over time
+LONGEST_BLIND_SHARE = 0.1  # where the end alone is asked for
 MOST_STEPS = 4_000
-RETRY = 0.01  # of the tolerance, for a run that stopped
+TRIES = (1.0, 0.1, 0.01)  # of the tolerance, one after the other for a run that stops
 ABSOLUTE_PER_RELATIVE = 0.03
 
 
@@ -31,63 +34,91 @@ def initial_state(lanes: Lanes) -> FloatArray:
     return state
 
 
-def settle(old: FloatArray, new: FloatArray, lanes: Lanes) -> NDArray[np.bool_]:
-    """Mend what an accepted step left outside the admissible range; False for lanes (L) that left it by more than 1e-6.
+def slack(control: Control) -> float:
+    """How far a step within its error may leave the admissible range before it is tried again."""
+    return max(SLACK, SLACK_PER_ERROR * control.absolute)
 
-    Fractions are cut to 0..1 (they hold no lithium of their own); salt that was overdrawn goes back from where the step
-    took it to, and the round-off of the lithium balance is spread over the grain, so that nothing is lost. Lithium per
-    metal may stay within 1e-6 of 0..1.
+
+def settle(old: FloatArray, new: FloatArray, lanes: Lanes, *, slack: float = SLACK) -> NDArray[np.bool_]:
+    """Mend what an accepted step left outside the admissible range; False for lanes (L) that left it by more than ``slack``.
+
+    Fractions are cut to 0..1 (they hold no lithium of their own); lithium that a shell cannot hold goes to its
+    neighbours; salt that was overdrawn goes back from where the step took it to, and the round-off of the lithium balance
+    is spread over the grain, so that nothing is lost. Lithium per metal may stay within 1e-6 of 0..1.
     """
     n = len(lanes.volumes)
     lithium, spinel, salt = new[:, :n], new[:, n : 2 * n], new[:, 2 * n : 3 * n]
-    outside = np.maximum(np.maximum(-lithium, lithium - 1.0), np.maximum(-spinel, -salt))
-    outside = np.maximum(outside, spinel + salt - 1.0)
+    fullness = np.maximum(-lithium, lithium - 1.0).max(axis=1)
+    outside = np.maximum(np.maximum(-spinel, -salt), spinel + salt - 1.0).max(axis=1)
     held = reservoirs_of(lanes, new[:, 3 * n :])
     admissible = np.ones(len(new), dtype=np.bool_)
     for lane in range(len(new)):
-        worst, overdrawn = outside[lane].max(), -held[:3, lane].min()
+        overdrawn = -held[:3, lane].min()
         overfull = held[3, lane] / lanes.vertices[-1] - 1.0
-        if not (worst <= SLACK and overdrawn <= SLACK and overfull <= SLACK):
+        worst = max(fullness[lane], outside[lane], overdrawn)
+        if not (worst <= slack and overfull <= SLACK):
             admissible[lane] = False
             continue
-        if worst > 0.0:
-            _settle_fractions(new[lane], n)
+        if outside[lane] > 0.0:
+            settle_fractions(new[lane], n)
         if overdrawn > 0.0:
-            _settle_salts(old[lane], new[lane], lanes, lane)
-        surplus = lithium_surplus(new[lane], lanes, lane)
+            settle_salts(old[lane], new[lane], lanes.doses[lane], lanes.volumes)
+        if fullness[lane] > SLACK:
+            settle_lithium(new[lane], lanes.volumes)
+        surplus = lithium_surplus(new[lane], lanes.volumes, float(lanes.initial_lithium[lane, 0]))
         if abs(surplus) > SLACK:
             admissible[lane] = False
         new[lane, :n] -= surplus
     return admissible
 
 
-def lithium_surplus(state: FloatArray, lanes: Lanes, lane: int) -> float:
+def settle_lithium(state: FloatArray, volumes: FloatArray) -> None:
+    """Hand lithium below 0 or above 1 per metal to the next shells of one lane, inwards and then outwards.
+
+    What the whole grain cannot hold goes back to the salt that gave the most.
+    """
+    n, carried = len(volumes), 0.0
+    for place in range(2 * n):
+        cell = n - 1 - place if place < n else place - n
+        held = state[cell] + carried / volumes[cell]
+        state[cell] = min(max(held, 0.0), 1.0)
+        carried = (held - state[cell]) * volumes[cell]
+    giver = 3 * n + 3
+    for salt in range(1, 3):
+        if state[3 * n + 3 + salt] > state[giver]:
+            giver = 3 * n + 3 + salt
+    state[giver] -= 0.5 * carried
+
+
+def lithium_surplus(state: FloatArray, volumes: FloatArray, initial: float) -> float:
     """Li in grain, salts, electrolyte and vapour less what there was at the start, mol per mol metal.
 
-    Not zero by the round-off of fast diffusion alone (1e-10 where it is 1e9 times faster than the firing).
+    Not zero by the round-off of fast diffusion alone (1e-10 where it is 1e9 times faster than the firing). ``state`` (m)
+    of one lane, shares ``volumes`` (N) of its shells, ``initial`` Li per metal of the grain.
     """
-    n = len(lanes.volumes)
-    total = -lanes.initial_lithium[lane, 0]
+    n = len(volumes)
+    total = -initial
     for cell in range(n):
-        total += lanes.volumes[cell] * state[cell]
+        total += volumes[cell] * state[cell]
     for number in range(STOICHIOMETRY.shape[1]):
         total += OUTFLOW[number] * state[3 * n + number]
     return float(total)
 
 
-def _settle_fractions(state: FloatArray, n: int) -> None:
+def settle_fractions(state: FloatArray, n: int) -> None:
+    """Cut the fractions of one lane to 0..1 in place."""
     for cell in range(n):
         spinel, salt = max(state[n + cell], 0.0), max(state[2 * n + cell], 0.0)
         total = max(spinel + salt, 1.0)
         state[n + cell], state[2 * n + cell] = spinel / total, salt / total
 
 
-def _settle_salts(old: FloatArray, new: FloatArray, lanes: Lanes, lane: int) -> None:
-    """Scale back what a step drew from a salt beyond what was there; thrice, as the salts turn into each other."""
-    n = len(lanes.volumes)
+def settle_salts(old: FloatArray, new: FloatArray, doses: FloatArray, volumes: FloatArray) -> None:
+    """Scale back what a step of one lane drew from a salt beyond what was there; thrice, as they turn into each other."""
+    n = len(volumes)
     first = 3 * n
     for salt in (0, 1, 2, 0, 1, 2, 0, 1, 2):
-        left, drawn = lanes.doses[lane, salt], 0.0
+        left, drawn = doses[salt], 0.0
         for number in range(STOICHIOMETRY.shape[1]):
             weight = STOICHIOMETRY[salt, number]
             left += weight * new[first + number]
@@ -100,7 +131,7 @@ def _settle_salts(old: FloatArray, new: FloatArray, lanes: Lanes, lane: int) -> 
             if STOICHIOMETRY[salt, number] * change < 0.0:
                 new[first + number] -= part * change
                 if OUTFLOW[number] != 0.0:
-                    new[n - 1] += OUTFLOW[number] * part * change / lanes.volumes[n - 1]
+                    new[n - 1] += OUTFLOW[number] * part * change / volumes[n - 1]
 
 
 def advance(
@@ -108,7 +139,8 @@ def advance(
 ) -> FloatArray:
     """Integrate all lanes to the end of the programme."""
     problem = (rates, prepare, solve)
-    return integrate(problem, settle, RODAS, lanes.knots, state, control, lanes, guess, record)
+    mend = partial(settle, slack=slack(control))
+    return integrate(problem, mend, RODAS, lanes.knots, state, control, lanes, guess, record)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +151,38 @@ class Run:
     record: Record
 
 
-def run_batch(batch: Batch, *, tolerance: float, every_step: bool = False) -> Run:
-    """Integrate all lanes with a common step; lanes that cannot go on have their time in ``record.failed_at``."""
+def compiled_model() -> bool:
+    """Whether numba (extra ``fast``) is there to run the compiled model."""
+    from importlib.util import find_spec
+
+    return find_spec("numba") is not None
+
+
+def run_batch(
+    batch: Batch,
+    *,
+    tolerance: float,
+    every_step: bool = False,
+    threads: int = 1,
+    compiled: bool | None = None,
+) -> Run:
+    """Integrate all lanes; lanes that cannot go on have their time in ``record.failed_at``.
+
+    ``compiled`` code (the default where numba is installed) gives every lane its own steps and runs ``threads`` lanes at
+    once; the array code takes common steps. Every step is kept for a batch of one lane only.
+    """
     lanes = batch.lanes
     state = initial_state(lanes)
     record = make_record(len(state), state.shape[1], MOST_STEPS if every_step else 1)
-    guess = np.zeros((len(state), batch.cells))
     span = float(lanes.knots[-1] - lanes.knots[0])
-    control = Control(tolerance, ABSOLUTE_PER_RELATIVE * tolerance, LONGEST_SHARE * span, MOST_STEPS)
+    longest = (LONGEST_SHARE if every_step else LONGEST_BLIND_SHARE) * span
+    control = Control(tolerance, ABSOLUTE_PER_RELATIVE * tolerance, longest, MOST_STEPS, batch.cells)
+    if compiled_model() if compiled is None else compiled:
+        from cosinter.analysis.continuum.compiled.batch import integrate as integrate_lanes
+
+        integrate_lanes(lanes, state, control, record, threads=threads)
+        return Run(state, record)
+    guess = np.zeros((len(state), batch.cells))
     with np.errstate(all="ignore"):
         return Run(advance(lanes, state, guess, control, record), record)
 

@@ -21,7 +21,7 @@ from cosinter.data.exceptions import InputError
 
 FloatArray = NDArray[np.float64]
 
-LITHIUM_EDGE = 1.0e-6
+LITHIUM_EDGE = 1.0e-8
 XI_START, XI_STEP, XI_PIECES = -70.0, 0.25, 560
 LOGIT_POINTS = 801
 
@@ -41,7 +41,7 @@ class GrainTables(NamedTuple):
 
 
 def lithium_knots() -> tuple[FloatArray, FloatArray]:
-    """Lithium contents even in ln[u/(1 - u)], from 1e-6 to 1 - 1e-6, and that logarithm."""
+    """Lithium contents even in ln[u/(1 - u)], from 1e-8 to 1 - 1e-8, and that logarithm."""
     edge = float(np.log((1.0 - LITHIUM_EDGE) / LITHIUM_EDGE))
     logit = np.linspace(-edge, edge, LOGIT_POINTS)
     return 1.0 / (1.0 + np.exp(-logit)), logit
@@ -90,7 +90,7 @@ def grain_tables(inputs: ModelInputs, oxygen_Pa: float) -> GrainTables:
 def _pieces(xi: FloatArray, logit: FloatArray) -> FloatArray:
     """Cubic pieces of u over an even grid of xi, and their integral from xi = 0 (5, n).
 
-    Within 1e-6 of u = 0 and 1 the content goes on as its tangent, so that every content has a potential.
+    Within 1e-8 of u = 0 and 1 the content goes on as its tangent, so that every content has a potential.
     """
     grid = XI_START + XI_STEP * np.arange(XI_PIECES + 1)
     rising = xi + 1e-12 * np.arange(len(xi))

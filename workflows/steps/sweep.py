@@ -10,7 +10,7 @@ import numpy as np
 from cosinter.workflows.execution import Task
 from cosinter.workflows.results import storage_errors
 from cosinter.workflows.steps.case_parameters import with_case
-from cosinter.workflows.steps.furnace import SAMPLE_CELLS, SAMPLE_TOLERANCE, parameter_set, sinter_case
+from cosinter.workflows.steps.furnace import SAMPLE_CELLS, parameter_set, sinter_case
 from cosinter.workflows.study import Case
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def sweep(task: Task) -> dict[str, Any]:
         draws = draw(found, task.inputs["samples"], seed=task.inputs["runs"][0]["seed"])
         spreads = []
         for row, case in zip(rows, cases, strict=True):
-            coarse = replace(case, cells=SAMPLE_CELLS, tolerance=SAMPLE_TOLERANCE)
+            coarse = replace(case, cells=SAMPLE_CELLS)
             spreads.append(run_samples(found, coarse, draws))
             row |= spread(spreads[-1]) | {"dominant": dominant(draws, spreads[-1])}
         with storage_errors(task.folder):
