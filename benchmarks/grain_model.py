@@ -91,10 +91,12 @@ def convergence() -> Iterator[str]:
 
 
 def ensembles(full: bool) -> Iterator[str]:
-    """Wall seconds and memory of many samples of the first case."""
+    """Wall seconds and memory of many samples of the first case, on the grid that samples have in a study."""
+    from cosinter.workflows.steps.furnace import SAMPLE_CELLS
+
     parameters, cases = study()
-    case = next(iter(cases.values()))
-    count = 1_000 if full else 100
+    case = replace(next(iter(cases.values())), cells=SAMPLE_CELLS)
+    count = 10_000 if full else 1_000
     for workers in (1, 2):
 
         def work(workers: int = workers) -> tuple[float, int]:

@@ -85,6 +85,20 @@ def drive(affinity: FloatArray) -> FloatArray:
     return np.asarray(-np.expm1(-up) * up / (up + TURN_WIDTH))
 
 
+def reversible(affinity: FloatArray, forward: FloatArray, back: FloatArray) -> FloatArray:
+    """``forward`` (1 - e^-A) for A > 0 and -``back`` (1 - e^A) for A < 0.
+
+    Within about RT/10 of equilibrium both coefficients go over into their harmonic mean, so that the slope has no jump and
+    does not vanish while both ways are open.
+    """
+    up, down = np.maximum(forward, 0.0), np.maximum(back, 0.0)
+    both = 2.0 * up * down / (up + down + 1e-300)
+    one = np.where(affinity > 0.0, forward, back)
+    far = affinity * affinity / (affinity * affinity + TURN_WIDTH * TURN_WIDTH)
+    drop = np.expm1(-np.abs(affinity)) * np.where(affinity > 0.0, -1.0, 1.0)
+    return np.asarray(drop * (both + far * (one - both)))
+
+
 class CellFunctions(NamedTuple):
     """What follows from the potential of a shell alone.
 
@@ -140,20 +154,15 @@ def conversion_rates(lanes: Lanes, functions: CellFunctions, share: FloatArray) 
     """Net rates of layered -> spinel, spinel -> rock salt and layered -> rock salt (3, L, N) in 1/s.
 
     Nucleation and growth: r = k f_from (f_to + n)/(1 + n) (1 - e^-A) for A > 0 and -k f_to (f_from + n)/(1 + n) (1 - e^A)
-    for A < 0, with n the share that needs no growing neighbour; n >> 1 is first order in what is used up. Within about
-    RT/10 of equilibrium both ways go over into their harmonic mean, so that the slope of r has no jump.
+    for A < 0 (see :func:`reversible`), with n the share that needs no growing neighbour; n >> 1 is first order in what is
+    used up.
     """
     rates = np.empty_like(share)
     nuclei = lanes.nuclei
     for number in range(3):
         before, after = share[1 if number == 1 else 0], share[1 if number == 0 else 2]
-        affinity = functions.affinities[number]
-        forward, back = before * (after + nuclei), after * (before + nuclei)
-        both = 2.0 * forward * back / (forward + back + 1e-300)
-        one = np.where(affinity > 0.0, forward, back)
-        far = affinity * affinity / (affinity * affinity + TURN_WIDTH * TURN_WIDTH)
-        drop = np.expm1(-np.abs(affinity)) * np.where(affinity > 0.0, -1.0, 1.0)
-        rates[number] = functions.constants[number] * drop * (both + far * (one - both)) / (1.0 + nuclei)
+        net = reversible(functions.affinities[number], before * (after + nuclei), after * (before + nuclei))
+        rates[number] = functions.constants[number] * net / (1.0 + nuclei)
     return rates
 
 

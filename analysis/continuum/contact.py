@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cosinter.analysis.continuum.cells import drive
+from cosinter.analysis.continuum.cells import reversible
 from cosinter.analysis.continuum.conditions import SHARE_EDGE, Conditions
 from cosinter.analysis.continuum.lanes import Lanes
 
@@ -98,7 +98,8 @@ def contact_rates(
     ``potential`` of the outer shell as Li2O/2 over RT, ``lithium`` x there and ``half`` its conductance to the surface
     in 1/s, each (L, B). With dmu = mu_k - mu_s,
 
-        J_ks = theta_k [(1/K(1 - x) + 1/g)^-1 drive(dmu) - (1/K x + 1/g)^-1 drive(-dmu)],  K = (3/R) k_ex
+        J_ks = theta_k (1/K(1 - x) + 1/g)^-1 (1 - e^-dmu)  for dmu > 0,  K = (3/R) k_ex
+        J_ks = -theta_k (1/K x + 1/g)^-1 (1 - e^dmu)       for dmu < 0 (see :func:`cells.reversible`)
         J_kL = theta_k (mu_k - mu_L)/r,  J_sL = (1 - theta)(mu_s - mu_L)/(r + 1/g)  for falling potentials
         r = (R/3)[1/k_int + delta Omega dmu_ref c_M/(RT K_p)]
 
@@ -126,7 +127,7 @@ def contact_rates(
     for salt in range(3):
         level = conditions.salts[:, salt : salt + 1]
         rise = level - potential
-        rates[3 + salt] = 0.5 * covered[salt] * (fill * drive(rise) - drain * drive(-rise))
+        rates[3 + salt] = 0.5 * covered[salt] * reversible(rise, fill, drain)
         rates[6 + salt] = 0.5 * covered[salt] * open_share / below_salt * np.maximum(level - below, 0.0)
         rates[10 + salt] = covered[salt] * conditions.vapour[:, salt : salt + 1]
     rates[9] = 0.5 * bare * np.maximum(potential - below, 0.0)
@@ -144,4 +145,4 @@ def _salt_reactions(conditions: Conditions, reservoirs: FloatArray, rates: Float
         back = np.maximum(1.0 - 1.0 / np.maximum(ratio, 1e-300), 0.0)
         rates[number] = conditions.salt_rates[:, number : number + 1] * (forward * amount - back * oxide)
     affinity = 2.0 * (conditions.salts[:, 0:1] - conditions.salts[:, 1:2])
-    rates[2] = conditions.salt_rates[:, 2:3] * (drive(affinity) * hydroxide - drive(-affinity) * carbonate)
+    rates[2] = conditions.salt_rates[:, 2:3] * reversible(affinity, hydroxide, carbonate)

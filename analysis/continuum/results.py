@@ -206,8 +206,11 @@ def _moment(batch: Batch, segment: int, time: float, state: FloatArray) -> dict[
 
 
 def dissipation(batch: Batch, now: Conditions, grain: Shells, held: FloatArray) -> float:
-    """Sum of flow x fall of potential over RT in one lane (1/s): contact, salts, diffusion and conversions."""
-    lanes, functions = batch.lanes, grain.functions
+    """Sum of flow x fall of potential over RT in one lane (1/s): contact, salts, diffusion and conversions.
+
+    Salts overdrawn by round-off count as none.
+    """
+    lanes, functions, held = batch.lanes, grain.functions, np.maximum(held, 0.0)
     surface = grain.potential[:, -1:] + now.own
     outer = (functions.content[:, :, -1:], functions.factor[:, :, -1:], functions.slope[:, :, -1:])
     half = half_conductance(now, lanes, *outer, grain.share[:, :, -1:])

@@ -63,7 +63,7 @@ def settle(old: FloatArray, new: FloatArray, lanes: Lanes, *, slack: float = SLA
             settle_fractions(new[lane], n)
         if overdrawn > 0.0:
             settle_salts(old[lane], new[lane], lanes.doses[lane], lanes.volumes)
-        if fullness[lane] > SLACK:
+        if fullness[lane] > SLACK or overdrawn > 0.0:
             settle_lithium(new[lane], lanes.volumes)
         surplus = lithium_surplus(new[lane], lanes.volumes, float(lanes.initial_lithium[lane, 0]))
         if abs(surplus) > SLACK:
@@ -75,14 +75,20 @@ def settle(old: FloatArray, new: FloatArray, lanes: Lanes, *, slack: float = SLA
 def settle_lithium(state: FloatArray, volumes: FloatArray) -> None:
     """Hand lithium below 0 or above 1 per metal to the next shells of one lane, inwards and then outwards.
 
-    What the whole grain cannot hold goes back to the salt that gave the most.
+    What the whole grain cannot hold goes back to the salt that gave the most, what it lacks comes from the
+    electrolyte.
     """
+    if np.abs(state[: len(volumes)] - 0.5).max() <= 0.5 + SLACK:
+        return
     n, carried = len(volumes), 0.0
     for place in range(2 * n):
         cell = n - 1 - place if place < n else place - n
         held = state[cell] + carried / volumes[cell]
         state[cell] = min(max(held, 0.0), 1.0)
         carried = (held - state[cell]) * volumes[cell]
+    if carried < 0.0:  # what an empty grain gave too much comes back from the electrolyte
+        state[3 * n + 9] += 0.5 * carried
+        return
     giver = 3 * n + 3
     for salt in range(1, 3):
         if state[3 * n + 3 + salt] > state[giver]:
@@ -114,16 +120,22 @@ def settle_fractions(state: FloatArray, n: int) -> None:
 
 
 def settle_salts(old: FloatArray, new: FloatArray, doses: FloatArray, volumes: FloatArray) -> None:
-    """Scale back what a step of one lane drew from a salt beyond what was there; thrice, as they turn into each other."""
-    n = len(volumes)
-    first = 3 * n
-    for salt in (0, 1, 2, 0, 1, 2, 0, 1, 2):
+    """Scale back what a step of one lane drew from a salt beyond what was there.
+
+    Thrice, as the salts turn into each other; what is still missing then comes from the grain.
+    """
+    n, first = len(volumes), 3 * len(volumes)
+    for turn in range(12):
+        salt = turn % 3
         left, drawn = doses[salt], 0.0
         for number in range(STOICHIOMETRY.shape[1]):
             weight = STOICHIOMETRY[salt, number]
             left += weight * new[first + number]
             drawn -= min(weight * (new[first + number] - old[first + number]), 0.0)
-        if left >= 0.0 or drawn <= 0.0:
+        if left < 0.0 and turn >= 9:
+            new[first + 3 + salt] += 0.5 * left
+            new[n - 1] += left / volumes[n - 1]
+        if left >= 0.0 or drawn <= 0.0 or turn >= 9:
             continue
         part = min(-left / drawn, 1.0)
         for number in range(STOICHIOMETRY.shape[1]):

@@ -178,13 +178,26 @@ def set_functions(shared: Shared, lane: Any, work: Work, nudge: float, to: Shell
 
 
 @inlined
-def conversion(constant: float, affinity: float, nuclei: float, before: float, after: float) -> float:
-    """Net rate of one conversion in 1/s, by nucleation and growth; ``constant`` k (1 - e^-A) with its sign."""
-    forward, back = before * (after + nuclei), after * (before + nuclei)
-    both = 2.0 * forward * back / (forward + back + 1e-300)
+def coefficient(affinity: float, forward: float, back: float) -> float:
+    """What stands before 1 - e^-|A| in :func:`cells.reversible`."""
+    up, down = max(forward, 0.0), max(back, 0.0)
+    both = 2.0 * up * down / (up + down + 1e-300)
     one = forward if affinity > 0.0 else back
     far = affinity * affinity / (affinity * affinity + TURN_WIDTH * TURN_WIDTH)
-    return constant * (both + far * (one - both)) / (1.0 + nuclei)
+    return both + far * (one - both)
+
+
+@inlined
+def reversible(affinity: float, forward: float, back: float) -> float:
+    """See :func:`cells.reversible`."""
+    return drop(affinity) * coefficient(affinity, forward, back)
+
+
+@inlined
+def conversion(constant: float, affinity: float, nuclei: float, before: float, after: float) -> float:
+    """Net rate of one conversion in 1/s, by nucleation and growth; ``constant`` k (1 - e^-|A|) with its sign."""
+    forward, back = before * (after + nuclei), after * (before + nuclei)
+    return constant * coefficient(affinity, forward, back) / (1.0 + nuclei)
 
 
 @inlined

@@ -155,7 +155,7 @@ def _settle(shared: Shared, lane: Any, old: FloatArray, new: FloatArray, slack: 
         settle_fractions(new, n)
     if overdrawn > 0.0:
         settle_salts(old, new, lane.doses, shared.volumes)
-    if fullness > SLACK:
+    if fullness > SLACK or overdrawn > 0.0:
         settle_lithium(new, shared.volumes)
     surplus = lithium_surplus(new, shared.volumes, lane.initial_lithium)
     new[:n] -= surplus

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cosinter.analysis.continuum.compiled.grain import drive
+from cosinter.analysis.continuum.compiled.grain import reversible
 from cosinter.analysis.continuum.compiled.numbers import FloatArray, Shared, Work, compiled, inlined
 from cosinter.analysis.continuum.conditions import SHARE_EDGE
 from cosinter.analysis.continuum.contact import END_BLEND, TINY
@@ -78,7 +78,7 @@ def set_contact_rates(
     for salt in range(3):
         level, covered = now.salts[salt], wetted * held[salt]
         rise = level - potential
-        rates[3 + salt] = 0.5 * covered * (fill * drive(rise) - drain * drive(-rise))
+        rates[3 + salt] = 0.5 * covered * reversible(rise, fill, drain)
         rates[6 + salt] = 0.5 * covered * open_share / below_salt * max(level - below, 0.0)
         rates[10 + salt] = covered * now.vapour[salt]
     rates[9] = 0.5 * bare * max(potential - below, 0.0)
@@ -88,4 +88,4 @@ def set_contact_rates(
         forward, back = max(1.0 - ratio, 0.0), max(1.0 - 1.0 / max(ratio, TINY), 0.0)
         rates[salt] = now.salt_rates[salt] * (forward * 0.5 * held[salt] - back * 0.5 * held[2])
     affinity = 2.0 * (now.salts[0] - now.salts[1])
-    rates[2] = now.salt_rates[2] * 0.5 * (drive(affinity) * held[0] - drive(-affinity) * held[1])
+    rates[2] = now.salt_rates[2] * 0.5 * reversible(affinity, held[0], held[1])
