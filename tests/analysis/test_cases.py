@@ -18,8 +18,6 @@ from cosinter.analysis.equilibrium.titration import titration_curve
 from cosinter.analysis.parameters import ParameterSet
 from cosinter.analysis.thermochemistry.cathode import CathodeModel
 
-pytestmark = pytest.mark.slow
-
 AIR = Gas(oxygen_Pa=0.21e5, water_Pa=1.0e3, carbon_dioxide_Pa=40.0)
 DOSE = {"lithium_hydroxide": 0.3}
 

@@ -48,7 +48,7 @@ def _check_balances(run, case):
     }
     for element in ELEMENTS:
         error = float(run["balance_error"].sel(element=element).max())
-        assert error <= max(1e-12, 1e-15 / max(traces.get(element, 1.0), 1e-4)), element
+        assert error <= max(1e-12, 1e-15 / max(traces.get(element, 1.0), 1e-6)), element
 
 
 def _run_many(seeds):

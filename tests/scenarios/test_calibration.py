@@ -47,7 +47,13 @@ def test_the_growth_constant_is_found_again_in_data_of_the_model(tmp_path: Path)
     (row,) = content["parameters"]
     assert row["fitted"]
     assert abs(row["mean_z"] - TRUTH) < 3.0 * row["deviation_z"]
-    assert row["deviation_z"] < 0.5
+    logarithms = [np.log(comparison.predict((NAME,), np.array([[TRUTH + step]]))[0]) for step in (-0.2, 0.2)]
+    slopes = (logarithms[1] - logarithms[0]) / 0.4
+    expected = 1.0 / np.sqrt(
+        1.0 + np.sum((slopes / np.log(FACTOR)) ** 2)
+    )  # Laplace's approximation, prior z ~ N(0, 1)
+    assert expected < 0.75
+    assert abs(row["deviation_z"] / expected - 1.0) < 0.3
     assert content["misfit_probability"] > 0.01
     assert ParameterSet.from_json((out / "parameters.json").read_bytes())[NAME].kind == "fitted"
 
