@@ -90,17 +90,18 @@ def tornado_tables(
     from cosinter.analysis.continuum.batch import run_samples
     from cosinter.analysis.continuum.ensemble import uncertain
     from cosinter.analysis.continuum.origins import origin
-    from cosinter.analysis.continuum.sensitivity import tornado, tornado_design
+    from cosinter.analysis.continuum.sensitivity import top, tornado, tornado_design
 
     design = tornado_design(uncertain(parameters))
     results = run_samples(parameters, case, design)
     tables = []
     for name in outcomes:
         found = tornado(design, results, name)
-        rows = []
-        for bar in found.bars[:bars]:
-            about = origin(parameters, bar.name)
-            rows.append({**asdict(bar), "meaning": about.meaning, "kind": about.kind})
+        names, rows = top(found, bars), []
+        for bar in found.bars:
+            if bar.name in names:
+                about = origin(parameters, bar.name)
+                rows.append({**asdict(bar), "meaning": about.meaning, "kind": about.kind})
         tables.append({"outcome": name, "nominal": found.nominal, "bars": rows})
     return tables
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.constants import bar, hour, minute
+from scipy.constants import bar, hour
 
 from cosinter.data.exceptions import InputError
 
@@ -124,8 +124,3 @@ class Furnace:
             temperatures.append(to_K)
             gases.append(own[0] if own else gas or Gas())
         return cls(tuple(times), tuple(temperatures), tuple(gases))
-
-
-def kelvin_per_minute(rate: float) -> float:
-    """Convert a heating rate from K/min to K/s."""
-    return float(rate / minute)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.library import PhaseLibrary
     from cosinter.workflows.reactions import ReactionRequest, Tell
 
+SILENCE_S = 30.0
 REACTANT_HELP = "Formula, phase name or alias, e.g. LiCoO2, TiO2_anatase, ncm811."
 
 
@@ -189,13 +190,20 @@ def _draw(content: dict[str, Any], request: ReactionRequest, library: PhaseLibra
 
 @contextmanager
 def working() -> Iterator[Tell]:
-    """Show on a terminal what is being computed; say nothing elsewhere."""
+    """Show on a terminal what is being computed; elsewhere a line every half minute."""
+    from time import monotonic
+
     from rich.console import Console
 
-    console = Console(stderr=True)
+    console, told = Console(stderr=True), monotonic()
     with console.status("") as status:
 
         def tell(what: str, done: int, total: int) -> None:
-            status.update(f"{what} ({done} of {total})" if total > 1 else what)
+            nonlocal told
+            text = f"{what} ({done} of {total})" if total > 1 else what
+            status.update(text)
+            if not console.is_terminal and monotonic() - told > SILENCE_S:
+                told = monotonic()
+                console.print(text, markup=False, highlight=False)
 
         yield tell

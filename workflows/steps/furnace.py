@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -238,28 +238,13 @@ def tornado(found: ParameterSet, case: SinterCase, *, most: int) -> list[dict[st
     ConvergenceError
         The run with the parameters as they are did not end.
     """
-    from cosinter.analysis.continuum import sensitivity
-    from cosinter.analysis.continuum.batch import run_samples
     from cosinter.analysis.continuum.ensemble import uncertain
-    from cosinter.analysis.continuum.origins import origin
+    from cosinter.analysis.continuum.sensitivity import tornado_design
+    from cosinter.workflows.sensitivity import tornado_tables
 
-    draws = sensitivity.tornado_design(uncertain(found))
-    if len(draws.z) > most:
+    if len(tornado_design(uncertain(found)).z) > most:
         return []
-    quick = replace(case, cells=SAMPLE_CELLS)
-    outcomes = run_samples(found, quick, draws)
-    tables = []
-    for outcome in TORNADO_OUTCOMES:
-        one = sensitivity.tornado(draws, outcomes, outcome)
-        names = sensitivity.top(one, TORNADO_BARS)
-        bars = [
-            {**asdict(bar), "meaning": about.meaning, "kind": about.kind}
-            for bar in one.bars
-            if bar.name in names
-            for about in (origin(found, bar.name),)
-        ]
-        tables.append({"outcome": outcome, "nominal": one.nominal, "bars": bars})
-    return tables
+    return tornado_tables(found, replace(case, cells=SAMPLE_CELLS), TORNADO_OUTCOMES, bars=TORNADO_BARS)
 
 
 def series(dataset: xarray.Dataset, found: ParameterSet) -> dict[str, Any]:
