@@ -165,6 +165,7 @@ def wait_for(condition: Any, process: subprocess.Popen[str], seconds: float = 12
 
 def test_interrupting_keeps_what_is_finished_and_leaves_no_workers(tmp_path: Path) -> None:
     study, root = study_file(tmp_path), tmp_path / "out"
+    study.write_text(study.read_text().replace("uncertainty_samples: 0", "uncertainty_samples: 5000"))
     process = start("run", study, "--out", root, start_new_session=True)
     wait_for(lambda: list(root.glob("stages/*/*/stage.json")), process)
     process.send_signal(signal.SIGINT)
