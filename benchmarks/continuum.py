@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks import grain_model, grain_peers, grain_problems
 from benchmarks.grain_peers import Problem, Solve
+from cosinter.analysis.continuum.run import compiled_model
 
 FloatArray = NDArray[np.float64]
 
@@ -78,7 +79,7 @@ def tools() -> dict[str, Callable[..., Solve]]:
         "SciPy BDF": lambda *at, tolerance: grain_peers.scipy_solver(*at, method="BDF", tolerance=tolerance),
         "PyBaMM IDAKLU": grain_peers.pybamm_solver,
     }
-    if grain_own.available():
+    if compiled_model():
         compiled = {
             "cosinter, numba": lambda *at, tolerance: grain_own.own_solver(
                 *at, tolerance=tolerance, fast=True
@@ -157,7 +158,7 @@ def stiffness(problem: Problem = "F") -> Iterator[str]:
     """Cost of the same programme at one setting when processes get faster."""
     from benchmarks import grain_own
 
-    ways = {"NumPy": False} | ({"numba": True} if grain_own.available() else {})
+    ways = {"NumPy": False} | ({"numba": True} if compiled_model() else {})
     for name, factors in STIFFNESS.items():
         row = []
         for fast in ways.values():
@@ -177,7 +178,7 @@ def cpu(work: Callable[[], Any]) -> float:
 def cold() -> Iterator[str]:
     """Wall seconds of a fresh interpreter that imports, builds and solves F once."""
     for tool, command in COLD.items():
-        if "numba" in tool and not find_spec("numba"):
+        if "numba" in tool and not compiled_model():
             continue
         begin = time.perf_counter()
         subprocess.run([sys.executable, "-c", command], check=True, capture_output=True)
@@ -186,7 +187,6 @@ def cold() -> Iterator[str]:
 
 def report(*, full: bool = False) -> None:
     """Print all tables, row by row."""
-    from benchmarks import grain_own
 
     _table("problem", "error at most", "tool", "CPU time", "error", "cells", "tolerance")
     for problem in ("S", "F"):
@@ -196,7 +196,7 @@ def report(*, full: bool = False) -> None:
         _rows(against_fipy(full))
     else:
         print("\nFiPy is not installed (extra bench)")
-    _table("stiffness, problem F", "NumPy", *(["numba"] if grain_own.available() else []), "steps")
+    _table("stiffness, problem F", "NumPy", *(["numba"] if compiled_model() else []), "steps")
     _rows(stiffness())
     _table("cold, problem F", "wall time")
     _rows(cold())

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +22,16 @@ FloatArray = NDArray[np.float64]
 
 MOST_STEPS = 5000
 INTEGRATOR: tuple[Callable[..., Any], ...] = (
-    rosenbrock._store, rosenbrock.error_norm, rosenbrock.attempt, rosenbrock.integrate, rosenbrock._segment
+    rosenbrock._store, rosenbrock.error_norm, rosenbrock.attempt, rosenbrock.integrate, rosenbrock._segment,
+    rosenbrock.fitting_step, rosenbrock._freeze,
 )  # fmt: skip
-__all__ = ["available", "own_solver", "steps"]
+__all__ = ["own_solver", "steps"]
 
 
 def advance(state: FloatArray, control: Control, data: grain.Grain, record: Record) -> FloatArray:
     """To the end of the programme."""
     problem = (grain.rates, grain.prepare, grain.solve)
     return integrate(problem, grain.settle, RODAS, data.knots_s, state, control, data, 0.0, record)
-
-
-def available() -> bool:
-    """Whether numba is installed (extra ``bench``)."""
-    return find_spec("numba") is not None
 
 
 def factor_tridiagonal(

@@ -139,13 +139,11 @@ def _store(record: Record, time: float, segment: int, state: FloatArray) -> bool
 
 def error_norm(error: FloatArray, old: FloatArray, new: FloatArray, control: Control) -> FloatArray:
     """Root mean square of the error over its tolerance (L); infinite where it is not a number."""
+    n = control.bounded
+    old_end = np.minimum(np.abs(old[:, :n]), np.abs(1.0 - old[:, :n]))
+    new_end = np.minimum(np.abs(new[:, :n]), np.abs(1.0 - new[:, :n]))
     large = np.maximum(np.abs(old), np.abs(new))
-    if control.bounded > 0:
-        ends = slice(0, control.bounded)
-        old_end, new_end = (
-            np.minimum(np.abs(part[:, ends]), np.abs(1.0 - part[:, ends])) for part in (old, new)
-        )
-        large[:, ends] = np.maximum(old_end, new_end)
+    large[:, :n] = np.maximum(old_end, new_end)
     scale = control.absolute + control.relative * large
     ratio = error / scale
     norm = np.sqrt(np.sum(ratio * ratio, axis=1) / ratio.shape[1])

@@ -29,6 +29,7 @@ CORE = (
 OPTIONAL = {
     "pybamm": ("cell", "solve cells with the exported parameters"),
     "bpx": ("cell", "validate BPX files"),
+    "numba": ("fast", "the furnace model compiled"),
     "pymoo": ("design", "search for firings: cosinter optimise"),
     "emcee": ("design", "fit parameters: cosinter calibrate"),
     "arviz-stats": ("design", "judge a fit: cosinter calibrate"),

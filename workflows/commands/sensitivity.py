@@ -49,7 +49,9 @@ def sensitivity(
         Path | None,
         typer.Option(help="parameters.json; from the tables if not given.", show_default=False),
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", "-j", min=1, max=64, help="Worker processes.")] = 2,
+    workers: Annotated[
+        int, typer.Option("--workers", "-j", min=1, max=64, help="Runs at the same time.")
+    ] = 2,
     plot: Annotated[
         Path | None,
         typer.Option(

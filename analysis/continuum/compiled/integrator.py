@@ -28,7 +28,7 @@ from cosinter.analysis.continuum.rosenbrock import (
     TIME_NUDGE,
     Control,
 )
-from cosinter.analysis.continuum.run import SLACK, SLACK_PER_ERROR
+from cosinter.analysis.continuum.run import SLACK
 
 STAGES, ORDER, GAMMA = len(RODAS.new), RODAS.order, RODAS.gamma
 A, C, ALPHA, SLOPE, NEW, ERROR = RODAS.a, RODAS.c, RODAS.alpha, RODAS.slope, RODAS.new, RODAS.error
@@ -38,6 +38,7 @@ settle_fractions = compiled(run.settle_fractions)
 settle_lithium = compiled(run.settle_lithium)
 settle_salts = compiled(run.settle_salts)
 lithium_surplus = compiled(run.lithium_surplus)
+slack = compiled(run.slack)
 
 
 class Steps(NamedTuple):
@@ -137,19 +138,19 @@ def _error_norm(old: FloatArray, new: FloatArray, error: FloatArray, control: Co
 
 
 @compiled
-def _settle(shared: Shared, lane: Any, old: FloatArray, new: FloatArray, slack: float) -> bool:
+def _settle(shared: Shared, lane: Any, old: FloatArray, new: FloatArray, allowed: float) -> bool:
     """As :func:`run.settle`: mend round-off in place; False if the state left the admissible range."""
     n, fullness, outside = len(shared.volumes), 0.0, 0.0
     for cell in range(n):
         lithium, spinel, salt = new[cell], new[n + cell], new[2 * n + cell]
-        if not (abs(lithium - 0.5) <= 0.5 + slack and spinel >= -slack and salt >= -slack):
+        if not (abs(lithium - 0.5) <= 0.5 + allowed and spinel >= -allowed and salt >= -allowed):
             return False
         fullness = max(fullness, -lithium, lithium - 1.0)
         outside = max(outside, -spinel, -salt, spinel + salt - 1.0)
     held = np.empty(5)
     set_reservoirs(lane, new[3 * n :], held)
     overdrawn = -min(held[0], held[1], held[2])
-    if not (outside <= slack and overdrawn <= slack and held[3] / shared.vertices[-1] - 1.0 <= SLACK):
+    if not (outside <= allowed and overdrawn <= allowed and held[3] / shared.vertices[-1] - 1.0 <= SLACK):
         return False
     if outside > 0.0:
         settle_fractions(new, n)
@@ -173,7 +174,7 @@ def _run_segment(
     h = min(FIRST_STEP * span, end - time, control.longest)
     set_rates(shared, lane, shifts, segment, time, state, work, steps.first)
     held_back, taken = False, 0
-    allowed = max(SLACK, SLACK_PER_ERROR * control.absolute)
+    allowed = slack(control)
     while end - time > 1e-12 * span:
         taken += 1
         h = fitting_step(min(h, control.longest), end - time)

@@ -5,20 +5,13 @@ from __future__ import annotations
 from math import exp, log, tanh
 from typing import Any
 
-import numpy as np
 from scipy.constants import R, bar
 
-from cosinter.analysis.continuum.compiled.numbers import FloatArray, Shared, Work, compiled
-from cosinter.analysis.continuum.furnace import HIGHEST_TEMPERATURE_K, LOWEST_TEMPERATURE_K
+from cosinter.analysis.continuum import conditions
+from cosinter.analysis.continuum.compiled.numbers import FloatArray, Shared, Work, compiled, inlined
 
-
-@compiled
-def temperature_at(shared: Shared, segment: int, time: float) -> float:
-    """T (K) on the straight line of one segment."""
-    t0, t1 = shared.knots[segment], shared.knots[segment + 1]
-    a, b = shared.knot_temperatures[segment], shared.knot_temperatures[segment + 1]
-    temperature = a + (b - a) * (time - t0) / (t1 - t0)
-    return float(min(max(temperature, LOWEST_TEMPERATURE_K), HIGHEST_TEMPERATURE_K))
+temperature_at = compiled(conditions.temperature_at)
+bracket = inlined(conditions.bracket)
 
 
 @compiled
@@ -35,12 +28,9 @@ def set_moment(
     now = work.now
     temperature = temperature_at(shared, segment, time)
     rt = R * temperature
-    grid = shared.temperatures
-    row = min(max(int(np.searchsorted(grid, temperature)) - 1, 0), len(grid) - 2)
-    weight = (temperature - grid[row]) / (grid[row + 1] - grid[row])
-    gas = shared.gas_tables[segment]
-    now.rt, now.weight = rt, min(max(weight, 0.0), 1.0)
-    now.gas, now.row = gas, row
+    grid, gas = shared.temperatures, shared.gas_tables[segment]
+    row, weight = bracket(grid, temperature)
+    now.gas, now.row, now.weight = gas, row, min(max(weight, 0.0), 1.0)
     for phase in range(3):
         middle = between(shared.middle[gas, row, phase], shared.middle[gas, row + 1, phase], weight)
         grand = between(shared.grand[gas, row, phase], shared.grand[gas, row + 1, phase], weight)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
@@ -19,51 +20,15 @@ inlined = cast(
     Callable[[Function], Function], numba.njit(error_model="numpy", nogil=True, forceinline=True)
 )  # for what every shell calls: handing over the arrays would take longer than the work
 
-WIDTHS = {
-    "middle_shifts": 3,
-    "grand_shifts": 3,
-    "pressure_shifts": 2,
-    "ln_rates": 15,
-    "energies": 15,
-    "doses": 3,
-    "melting": 2,
-    "fusion": 2,
-}
-SCALARS = (
-    "eutectic",
-    "melting_width",
-    "initial_lithium",
-    "vacancy_floor",
-    "vacancy_exponent",
-    "antisite",
-    "boundary_share",
-    "reference_lithium",
-    "lithiated_energy",
-    "nuclei",
-    "solid_coverage",
-    "liquid_coverage",
-    "break_up",
-    "contact_scale",
-    "open_face_share",
-    "radius",
-    "area",
-    "electrolyte",
-    "initial_thickness",
-    "layer_factor",
-    "coating_factor",
-    "evaporation_velocity",
-)
-LANE = np.dtype(
-    [(name, np.float64, (width,)) for name, width in WIDTHS.items()]
-    + [(name, np.float64) for name in SCALARS]
-)
+FIELDS = Lanes._fields
+COMMON = FIELDS[: FIELDS.index("plateaus") + 1]  # what all lanes share
+OWN = tuple(name for name in FIELDS if name not in COMMON and name != "plateau_shifts")
 
 MOMENT = np.dtype(
     [("gas", np.int64), ("row", np.int64)]
     + [
         (name, np.float64)
         for name in (
-            "rt",
             "weight",
             "own",
             "exchange_solid",
@@ -95,30 +60,11 @@ MOMENT = np.dtype(
 row above, ``slowness`` R^2/D_p in s."""
 
 
-class Shared(NamedTuple):
-    """Arrays of :class:`~cosinter.analysis.continuum.lanes.Lanes` that all lanes share; ``pieces`` (G, T, 3, n, 5)."""
-
-    conductance: FloatArray
-    half_conductance: float
-    volumes: FloatArray
-    knots: FloatArray
-    knot_temperatures: FloatArray
-    gases: FloatArray
-    gas_tables: NDArray[np.int64]
-    temperatures: FloatArray
-    pieces: FloatArray
-    xi_start: float
-    xi_step: float
-    middle: FloatArray
-    grand: FloatArray
-    oxygen: FloatArray
-    oxide: FloatArray
-    ln_pressures: FloatArray
-    vapour: FloatArray
-    nodes: FloatArray
-    vertices: FloatArray
-    layer_volumes: FloatArray
-    plateaus: FloatArray
+if TYPE_CHECKING:
+    Shared = Lanes
+else:
+    Shared = namedtuple("Shared", COMMON)
+    Shared.__doc__ = "Arrays of Lanes that all lanes share; ``pieces`` (G, T, 3, n, 5)."
 
 
 class Shells(NamedTuple):
@@ -160,18 +106,24 @@ class Work(NamedTuple):
 
 def shared(lanes: Lanes) -> Shared:
     """Take the shared arrays over."""
-    values = {name: getattr(lanes, name) for name in Shared._fields}
+    values = {name: getattr(lanes, name) for name in COMMON}
     values["pieces"] = np.ascontiguousarray(np.moveaxis(lanes.pieces, 2, -1))
     return Shared(**values)
 
 
 def records(lanes: Lanes) -> Any:
-    """Numbers of every lane (L), a structured array of type ``LANE``."""
-    table = np.zeros(len(lanes.radius), dtype=LANE)
-    for name in WIDTHS:
-        table[name] = getattr(lanes, name)
-    for name in SCALARS:
-        table[name] = getattr(lanes, name)[:, 0]
+    """Numbers of every lane (L), a structured array with a field per name: one number, or as many as stand in a row."""
+    columns = {name: getattr(lanes, name) for name in OWN}
+    widths = {name: values.shape[1] for name, values in columns.items()}
+    table = np.zeros(
+        len(lanes.radius),
+        dtype=[
+            (name, np.float64) if width == 1 else (name, np.float64, (width,))
+            for name, width in widths.items()
+        ],
+    )
+    for name, values in columns.items():
+        table[name] = values[:, 0] if widths[name] == 1 else values
     return table
 
 

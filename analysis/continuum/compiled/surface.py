@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from cosinter.analysis.continuum.compiled.grain import reversible
+from cosinter.analysis.continuum.compiled.moment import bracket
 from cosinter.analysis.continuum.compiled.numbers import FloatArray, Shared, Work, compiled, inlined
 from cosinter.analysis.continuum.conditions import SHARE_EDGE
 from cosinter.analysis.continuum.contact import END_BLEND, TINY
@@ -24,16 +23,9 @@ def liquid_fraction(now: Any, hydroxide: float, carbonate: float) -> float:
 
 
 @inlined
-def place_on(grid: FloatArray, value: float) -> tuple[int, float]:
-    """Interval of ``grid`` that holds ``value``, and the place in it."""
-    index = min(max(int(np.searchsorted(grid, value)) - 1, 0), len(grid) - 2)
-    return index, (value - grid[index]) / (grid[index + 1] - grid[index])
-
-
-@inlined
 def layer_thickness(shared: Shared, lane: Any, taken: float) -> float:
     """Product layer in m."""
-    index, place = place_on(shared.vertices, taken)
+    index, place = bracket(shared.vertices, taken)
     volume = (1.0 - place) * shared.layer_volumes[index] + place * shared.layer_volumes[index + 1]
     return float(lane.initial_thickness + volume * lane.electrolyte / lane.area)
 
@@ -41,7 +33,7 @@ def layer_thickness(shared: Shared, lane: Any, taken: float) -> float:
 @inlined
 def sink_potential(shared: Shared, work: Work, taken: float) -> float:
     """mu of Li in the electrolyte over RT."""
-    index, place = place_on(shared.nodes, taken)
+    index, place = bracket(shared.nodes, taken)
     place = min(max(place, 0.0), 1.0)
     return float((1.0 - place) * work.sink[index] + place * work.sink[index + 1])
 
