@@ -49,7 +49,7 @@ def assemble(
         (:mod:`cosinter.analysis.continuum.staircase`) where one would fall below the one before it.
         An electrolyte that takes none stays as it is
     lithium_diffusivity : D of lithium vacancies in the layered phase (m2/s), for example from
-        :func:`cosinter.analysis.barriers.hop_diffusivity`; the literature estimate if left out
+        :func:`cosinter.analysis.atoms.barriers.hop_diffusivity`; the literature estimate if left out
     overrides : records that replace others of the same dotted name
 
     Raises

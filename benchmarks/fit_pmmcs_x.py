@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from cosinter.analysis.lammps_engine import Ion, RigidIonLammps, pmmcs_ions
-from cosinter.analysis.relaxation import relax
+from cosinter.analysis.atoms.lammps_engine import Ion, RigidIonLammps, pmmcs_ions
+from cosinter.analysis.atoms.relaxation import relax
 from cosinter.data.exceptions import CosinterError
 from cosinter.data.tables import load_table
 from cosinter.structures.crystals import crystal

@@ -93,7 +93,7 @@ def energy_plan(calculator: str, crystals: Sequence[str], *, entropies: bool = F
     UnknownNameError
         A crystal that is not tabulated.
     """
-    from cosinter.analysis.crystal_energies import starting_cell, structure_sha256
+    from cosinter.analysis.atoms.crystal_energies import starting_cell, structure_sha256
     from cosinter.analysis.thermochemistry.energy_tables import rules
     from cosinter.structures.crystals import resolve
 
@@ -150,8 +150,8 @@ def run_energies(
     """
     import yaml
 
-    from cosinter.analysis.calculators import make_calculator
-    from cosinter.analysis.crystal_energies import CrystalEnergy
+    from cosinter.analysis.atoms.calculators import make_calculator
+    from cosinter.analysis.atoms.crystal_energies import CrystalEnergy
     from cosinter.analysis.thermochemistry.energy_tables import make_energy_table
     from cosinter.analysis.thermochemistry.library import load_library
     from cosinter.structures.crystals import crystal_names

@@ -26,8 +26,8 @@ ATOMS = ("data/exceptions.py", "data/tables.py", "data/crystals.yaml", "structur
 FORCES = (
     *ATOMS,
     "data/potentials.yaml",
-    "analysis/calculators.py",
-    "analysis/lammps_engine.py",
+    "analysis/atoms/calculators.py",
+    "analysis/atoms/lammps_engine.py",
     "workflows/steps/atoms.py",
 )
 THERMO = (
@@ -173,7 +173,7 @@ def _atomistic_stages(study: Study) -> tuple[Stage, ...]:
             name=f"relax-{name}",
             function="relax",
             inputs={"name": name, **common},
-            code=(*FORCES, "analysis/relaxation.py"),
+            code=(*FORCES, "analysis/atoms/relaxation.py"),
             engines=engines,
         )
         for name in dict.fromkeys(name.lower() for name in atoms.relax)
@@ -183,7 +183,7 @@ def _atomistic_stages(study: Study) -> tuple[Stage, ...]:
             name=f"barrier-{hop.host.lower()}-{hop.mechanism}",
             function="barrier",
             inputs={"host": hop.host.lower(), "mechanism": hop.mechanism, **common},
-            code=(*FORCES, "analysis/relaxation.py", "analysis/barriers.py"),
+            code=(*FORCES, "analysis/atoms/relaxation.py", "analysis/atoms/barriers.py"),
             engines=engines,
         )
         for hop in dict.fromkeys(atoms.barriers)
@@ -193,7 +193,7 @@ def _atomistic_stages(study: Study) -> tuple[Stage, ...]:
             name=f"phonon-{name}",
             function="phonon",
             inputs={"name": name, **common},
-            code=(*FORCES, "analysis/relaxation.py", "analysis/phonons.py"),
+            code=(*FORCES, "analysis/atoms/relaxation.py", "analysis/atoms/phonons.py"),
             engines=(*engines, "phonopy"),
         )
         for name in dict.fromkeys(name.lower() for name in atoms.phonons)
@@ -203,7 +203,7 @@ def _atomistic_stages(study: Study) -> tuple[Stage, ...]:
             name=f"interface-{pair.film.lower()}-{pair.substrate.lower()}",
             function="interface",
             inputs={**pair.model_dump(mode="json"), **common},
-            code=(*FORCES, "analysis/relaxation.py"),
+            code=(*FORCES, "analysis/atoms/relaxation.py"),
             engines=engines,
         )
         for pair in dict.fromkeys(atoms.interfaces)
@@ -275,7 +275,7 @@ def continuum_stages(study: Study, library: Mapping[str, Any]) -> tuple[Stage, .
             *CASES,
             "data/transport.yaml",
             "analysis/assembly.py",
-            "analysis/hopping.py",
+            "analysis/atoms/hopping.py",
             "analysis/shared_errors.py",
             "analysis/continuum/furnace.py",
             "analysis/continuum/inputs.py",

@@ -30,7 +30,7 @@ from cosinter.data.exceptions import DataError, InputError, UnknownNameError
 from cosinter.data.tables import load_table
 
 if TYPE_CHECKING:
-    from cosinter.analysis.crystal_energies import CrystalEnergy
+    from cosinter.analysis.atoms.crystal_energies import CrystalEnergy
     from cosinter.analysis.thermochemistry.library import EnergySource, Phase, PhaseLibrary
 
 SCHEMA = "1.0"
@@ -143,7 +143,7 @@ def make_energy_table(
     """Make a table from relaxed crystals, anchored on the measured phases of ``library``.
 
     ``failed`` gives the reason for each crystal without a result, ``entropies`` what
-    :func:`cosinter.analysis.crystal_energies.crystal_entropy` gave for each crystal.
+    :func:`cosinter.analysis.atoms.crystal_energies.crystal_entropy` gave for each crystal.
 
     Raises
     ------

@@ -10,8 +10,8 @@ import pytest
 from ase.calculators.calculator import Calculator
 from pymatgen.core import Lattice, Structure
 
-from cosinter.analysis.barriers import BandStep, Barrier, barrier
-from cosinter.analysis.calculators import make_calculator
+from cosinter.analysis.atoms.barriers import BandStep, Barrier, barrier
+from cosinter.analysis.atoms.calculators import make_calculator
 from cosinter.data.exceptions import ConvergenceError, EngineError, InputError
 from cosinter.structures.migration import MigrationPath, layered_hop, nasicon_hop
 

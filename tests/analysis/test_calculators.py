@@ -13,7 +13,7 @@ import pytest
 from ase.calculators.calculator import Calculator
 from pymatgen.core import Lattice, Structure
 
-from cosinter.analysis.calculators import (
+from cosinter.analysis.atoms.calculators import (
     calculator_name,
     calculator_record,
     make_calculator,
@@ -22,8 +22,8 @@ from cosinter.analysis.calculators import (
     to_structure,
     uncertainty_of,
 )
-from cosinter.analysis.lammps_engine import pmmcs_ions
-from cosinter.analysis.relaxation import relax
+from cosinter.analysis.atoms.lammps_engine import pmmcs_ions
+from cosinter.analysis.atoms.relaxation import relax
 from cosinter.data.exceptions import (
     EngineError,
     InputError,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cosinter.analysis.calculators import make_calculator
-from cosinter.analysis.crystal_energies import (
+from cosinter.analysis.atoms.calculators import make_calculator
+from cosinter.analysis.atoms.crystal_energies import (
     CrystalEnergy,
     crystal_energy,
     crystal_entropy,

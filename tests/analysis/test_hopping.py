@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.constants import electron_volt, k
 
-from cosinter.analysis.barriers import hop_diffusivity
+from cosinter.analysis.atoms.barriers import hop_diffusivity
 from cosinter.data.exceptions import InputError
 
 

@@ -11,8 +11,8 @@ from ase.build import bulk
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from scipy.constants import elementary_charge, epsilon_0
 
-from cosinter.analysis import lammps_engine
-from cosinter.analysis.lammps_engine import Ion, RigidIonLammps, ion_label, pmmcs_ions
+from cosinter.analysis.atoms import lammps_engine
+from cosinter.analysis.atoms.lammps_engine import Ion, RigidIonLammps, ion_label, pmmcs_ions
 from cosinter.data.exceptions import (
     EngineError,
     InputError,

@@ -8,8 +8,8 @@ from ase.calculators.calculator import Calculator
 from pymatgen.core import Lattice, Structure
 from scipy.constants import R
 
-from cosinter.analysis.calculators import make_calculator
-from cosinter.analysis.phonons import Phonons, _apply_policy, phonon_free_energy
+from cosinter.analysis.atoms.calculators import make_calculator
+from cosinter.analysis.atoms.phonons import Phonons, _apply_policy, phonon_free_energy
 from cosinter.data.exceptions import EngineError, InputError, StructureError, UnknownNameError
 
 TEMPERATURES = [0.0, 10.0, 295.0, 300.0, 305.0, 1000.0, 5000.0]

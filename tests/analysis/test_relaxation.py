@@ -9,8 +9,8 @@ import pytest
 from ase.calculators.calculator import Calculator
 from pymatgen.core import Lattice, Structure
 
-from cosinter.analysis.calculators import make_calculator
-from cosinter.analysis.relaxation import AbortRules, Step, relax
+from cosinter.analysis.atoms.calculators import make_calculator
+from cosinter.analysis.atoms.relaxation import AbortRules, Step, relax
 from cosinter.data.exceptions import (
     ConvergenceError,
     EngineError,

@@ -56,7 +56,7 @@ def _code(plan: Plan, stage: Stage) -> set[str]:
 
 
 STARTS = {
-    "parameters": ["analysis/assembly.py", "analysis/hopping.py", "workflows/steps/case_parameters.py"],
+    "parameters": ["analysis/assembly.py", "analysis/atoms/hopping.py", "workflows/steps/case_parameters.py"],
     "sinter": ["workflows/steps/furnace.py", "workflows/steps/case_parameters.py"],
 }
 

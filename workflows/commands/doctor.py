@@ -116,7 +116,7 @@ def _lammps() -> str:
     import numpy as np
     from pymatgen.core import Lattice, Species, Structure
 
-    from cosinter.analysis.calculators import make_calculator, to_atoms
+    from cosinter.analysis.atoms.calculators import make_calculator, to_atoms
 
     ions = [Species("Ni", 2), Species("O", -2)]
     rock_salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.18), ions, [[0, 0, 0], [0.5, 0.5, 0.5]])

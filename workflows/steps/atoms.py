@@ -17,8 +17,8 @@ INTERFACE_STEPS = 300
 
 def relax(task: Task) -> dict[str, Any]:
     """Relax a named crystal and compare its cell with the cited one."""
-    from cosinter.analysis.calculators import make_calculator, uncertainty_of
-    from cosinter.analysis.relaxation import relax as relax_structure
+    from cosinter.analysis.atoms.calculators import make_calculator, uncertainty_of
+    from cosinter.analysis.atoms.relaxation import relax as relax_structure
     from cosinter.structures.crystals import crystal
     from cosinter.structures.named import build, write
 
@@ -59,8 +59,8 @@ def relax(task: Task) -> dict[str, Any]:
 
 def barrier(task: Task) -> dict[str, Any]:
     """Find the barrier of a lithium hop; all images are kept."""
-    from cosinter.analysis.barriers import barrier as find_barrier
-    from cosinter.analysis.calculators import make_calculator
+    from cosinter.analysis.atoms.barriers import barrier as find_barrier
+    from cosinter.analysis.atoms.calculators import make_calculator
     from cosinter.structures.migration import layered_hop, nasicon_hop
 
     host, mechanism = task.inputs["host"], task.inputs["mechanism"]
@@ -95,8 +95,8 @@ def barrier(task: Task) -> dict[str, Any]:
 
 def phonon(task: Task) -> dict[str, Any]:
     """Vibrational free energy, entropy and heat capacity of a named crystal."""
-    from cosinter.analysis.calculators import make_calculator
-    from cosinter.analysis.phonons import phonon_free_energy
+    from cosinter.analysis.atoms.calculators import make_calculator
+    from cosinter.analysis.atoms.phonons import phonon_free_energy
     from cosinter.structures.named import build
 
     structure = build(task.inputs["name"], seed=task.inputs["seed"])
@@ -117,8 +117,8 @@ def phonon(task: Task) -> dict[str, Any]:
 
 def interface(task: Task) -> dict[str, Any]:
     """Build the smallest coherent interface of two crystals, check it and relax its atoms."""
-    from cosinter.analysis.calculators import make_calculator
-    from cosinter.analysis.relaxation import relax as relax_structure
+    from cosinter.analysis.atoms.calculators import make_calculator
+    from cosinter.analysis.atoms.relaxation import relax as relax_structure
     from cosinter.structures.interfaces import coherent_interfaces
 
     inputs = task.inputs

@@ -11,14 +11,14 @@ from cosinter.workflows.execution import Task
 @cache
 def _calculator(name: str) -> Any:
     """One calculator per worker: loading a machine-learned model takes longer than a small crystal."""
-    from cosinter.analysis.calculators import make_calculator
+    from cosinter.analysis.atoms.calculators import make_calculator
 
     return make_calculator(name)
 
 
 def energy(task: Task) -> dict[str, Any]:
     """Relax a named crystal for its energy."""
-    from cosinter.analysis.crystal_energies import crystal_energy
+    from cosinter.analysis.atoms.crystal_energies import crystal_energy
 
     inputs = task.inputs
     return crystal_energy(
@@ -28,6 +28,6 @@ def energy(task: Task) -> dict[str, Any]:
 
 def entropy(task: Task) -> dict[str, Any]:
     """Harmonic entropy and heat capacity of a named crystal at its relaxed energy."""
-    from cosinter.analysis.crystal_energies import crystal_entropy
+    from cosinter.analysis.atoms.crystal_energies import crystal_entropy
 
     return crystal_entropy(task.inputs["crystal"], _calculator(task.inputs["calculator"]))

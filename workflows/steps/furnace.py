@@ -53,7 +53,7 @@ def layered_diffusivity(barriers: list[Mapping[str, Any]]) -> Arrhenius | None:
     Near full lithiation the single-vacancy (oxygen dumbbell) hop carries the diffusion, the divacancy hop only once a
     third of the lithium is gone (Wei et al. 2015, doi:10.1021/jacs.5b04040).
     """
-    from cosinter.analysis.hopping import hop_diffusivity
+    from cosinter.analysis.atoms.hopping import hop_diffusivity
 
     for found in barriers:
         if found["mechanism"] == "single" and found["uncertainty_eV"] is not None:

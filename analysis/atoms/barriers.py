@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from cosinter.analysis.calculators import (
+from cosinter.analysis.atoms.calculators import (
     AseAtoms,
     calculator_errors,
     calculator_record,
@@ -19,8 +19,8 @@ from cosinter.analysis.calculators import (
     to_structure,
     uncertainty_of,
 )
-from cosinter.analysis.hopping import hop_diffusivity as hop_diffusivity
-from cosinter.analysis.relaxation import Relaxation, relax
+from cosinter.analysis.atoms.hopping import hop_diffusivity as hop_diffusivity
+from cosinter.analysis.atoms.relaxation import Relaxation, relax
 from cosinter.data.exceptions import ConvergenceError, InputError, StructureError
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def barrier(
     ConvergenceError
         An end or (``strict``) the band did not converge, or both ends relaxed into one.
     StructureError, EngineError
-        As for :func:`cosinter.analysis.relaxation.relax`.
+        As for :func:`cosinter.analysis.atoms.relaxation.relax`.
     """
     _check(path, images, force_tolerance, plain_tolerance)
     start = _end(path.initial, calculator, path, endpoint_tolerance, relax_cell)

@@ -91,7 +91,7 @@ def make_calculator(name_or_entry: str, structure: Structure | None = None, **op
 
 
 def _make_pmmcs(**options: Any) -> Any:
-    from cosinter.analysis.lammps_engine import RigidIonLammps
+    from cosinter.analysis.atoms.lammps_engine import RigidIonLammps
 
     return RigidIonLammps(**options)
 

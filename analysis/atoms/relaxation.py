@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cosinter.analysis.calculators import (
+from cosinter.analysis.atoms.calculators import (
     AseAtoms,
     calculator_errors,
     calculator_record,
@@ -128,7 +128,7 @@ def relax(
     Example
     -------
     >>> from pymatgen.core import Lattice, Structure
-    >>> from cosinter.analysis.calculators import make_calculator
+    >>> from cosinter.analysis.atoms.calculators import make_calculator
     >>> nio = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.17), ["Ni2+", "O2-"], [[0, 0, 0], [0.5, 0, 0]])
     >>> relax(nio, make_calculator("pmmcs")).converged
     True

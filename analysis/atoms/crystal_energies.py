@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cosinter.analysis.relaxation import Step, relax
+from cosinter.analysis.atoms.relaxation import Step, relax
 from cosinter.data.exceptions import DataError, InputError
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def crystal_energy(
 
     Example
     -------
-    >>> from cosinter.analysis.calculators import make_calculator
+    >>> from cosinter.analysis.atoms.calculators import make_calculator
     >>> crystal_energy("Li2O", make_calculator("pmmcs")).converged
     True
     """
@@ -201,7 +201,7 @@ def _formula(name: str, structure: Structure) -> tuple[str, float]:
 def crystal_entropy(name: str, calculator: Any, *, seed: int = 0) -> dict[str, Any]:
     """Compute the harmonic S298 and heat capacities of the crystal ``name``, per mole of its formula.
 
-    Without a rattle and relaxed to 1e-3 eV/Å (:func:`cosinter.analysis.phonons.phonon_free_energy`); heat capacities
+    Without a rattle and relaxed to 1e-3 eV/Å (:func:`cosinter.analysis.atoms.phonons.phonon_free_energy`); heat capacities
     (at constant volume) at 298.15, 700 and 1000 K, J/mol/K.
 
     Raises
@@ -211,7 +211,7 @@ def crystal_entropy(name: str, calculator: Any, *, seed: int = 0) -> dict[str, A
     StructureError, EngineError, ConvergenceError
         No minimum was found, more than 5 % of the modes are imaginary, or the calculator failed.
     """
-    from cosinter.analysis.phonons import phonon_free_energy
+    from cosinter.analysis.atoms.phonons import phonon_free_energy
 
     start = starting_cell(name, seed=seed)
     temperatures = [298.15, 700.0, 1000.0]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cosinter.analysis.calculators import (
+from cosinter.analysis.atoms.calculators import (
     OXIDATION_STATE,
     AseAtoms,
     calculator_errors,
@@ -21,7 +21,7 @@ from cosinter.analysis.calculators import (
     to_atoms,
     uncertainty_of,
 )
-from cosinter.analysis.relaxation import relax
+from cosinter.analysis.atoms.relaxation import relax
 from cosinter.data.exceptions import InputError, StructureError, UnknownNameError
 
 if TYPE_CHECKING:

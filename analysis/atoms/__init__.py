@@ -1,0 +1,1 @@
+"""Atoms: calculators, relaxation, barriers, phonons."""
