@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cosinter.data.exceptions import InputError, MissingEngineError
+from cosinter.workflows.atomic_stages import ENGINES
 from cosinter.workflows.flows import Outcome, Watch, run_plan
 from cosinter.workflows.plan import Plan, Stage
 from cosinter.workflows.results import Results, digest, storage_errors, write_atomically
@@ -29,7 +30,6 @@ SETTINGS: Mapping[str, float] = {
     "max_steps": 300,
     "rattle_A": 0.01,
 }
-ENGINES: Mapping[str, tuple[str, ...]] = {"pmmcs": ("lammps",), "chgnet": ("chgnet",)}
 
 
 @dataclass(frozen=True)

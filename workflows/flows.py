@@ -21,9 +21,10 @@ from typing import Any
 
 from cosinter.data.exceptions import CosinterError, EngineError
 from cosinter.workflows.execution import run_stage
-from cosinter.workflows.plan import Plan, make_plan
+from cosinter.workflows.plan import Plan
 from cosinter.workflows.results import Results, storage_errors, write_atomically
 from cosinter.workflows.study import Study
+from cosinter.workflows.study_plan import make_plan
 
 POLL_SECONDS = 0.2
 MAX_RESTARTS = 2

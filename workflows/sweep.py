@@ -15,10 +15,11 @@ from typing import Any
 
 from cosinter.data.exceptions import InputError, UnknownNameError
 from cosinter.workflows.flows import Outcome, Watch, run_plan
-from cosinter.workflows.plan import Plan, Stage, continuum_stages, keyed
+from cosinter.workflows.plan import Plan, Stage, keyed
 from cosinter.workflows.results import Results, StageResult, digest
 from cosinter.workflows.sources.libraries import library_inputs
 from cosinter.workflows.study import Study
+from cosinter.workflows.study_plan import continuum_stages
 from cosinter.workflows.variation import LARGEST_DESIGN, Changes, vary
 
 #: Runs, samples counted, in one chunk.

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cosinter.workflows.plan import Plan, Stage, make_plan
+from cosinter.workflows.plan import Plan, Stage
 from cosinter.workflows.study_file import load_study
+from cosinter.workflows.study_plan import make_plan
 
 ROOT = Path(__file__).parents[2]
 
