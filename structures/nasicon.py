@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from itertools import product
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosinter.data.exceptions import CompositionError, StructureError
+from cosinter.data.exceptions import CompositionError, InputError, StructureError
 from cosinter.structures.crystals import crystal
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+    from cosinter.structures.ordering_model import OrderingProblem
 
 UNITS_PER_CELL = 6
 LARGEST_ALUMINIUM = 0.6
@@ -49,6 +51,56 @@ def latp(aluminium: float = 0.3, *, seed: int = 0, exact: bool = False) -> Struc
     CompositionError
         x outside 0 to 0.6, or ``exact`` with an x that needs more than 30 formula units.
     """
+    parent, m2, number, properties = _framework(aluminium, exact)
+    result = _fill(parent, m2, number, seed)
+    result.properties = {**properties, "ordering_seed": seed}
+    return result
+
+
+def latp_ordering(aluminium: float = 0.3, *, m1_vacancies: int = 0, exact: bool = False) -> OrderingProblem:
+    """Set up the arrangements of Li1+xAlxTi2-x(PO4)3 for ``ordering_search.rank_orderings``.
+
+    Cell, composition and rounding as in :func:`latp`; Al and Ti share 12c, the lithium stands on M1 (6b) and on
+    M2 (36f, pairs of half sites 0.16 Å apart of which the energy never fills both).
+
+    Parameters
+    ----------
+    m1_vacancies
+        M1 sites left empty in the cell, their lithium on M2. The undistorted frame makes each cost several
+        eV of point-charge energy, which relaxation takes back in part: compare families with different
+        numbers by a calculator's energy, not by the electrostatic one.
+
+    Raises
+    ------
+    CompositionError
+        As :func:`latp`.
+    InputError
+        More M1 vacancies than M1 sites, or fewer than none.
+    """
+    from cosinter.structures.ordering import VACANCY, Sublattice
+    from cosinter.structures.ordering_model import OrderingProblem
+
+    cell, m2, number, properties = _framework(aluminium, exact)
+    m1 = _lithium(cell, m2)
+    if m1_vacancies != int(m1_vacancies) or not 0 <= m1_vacancies <= len(m1):
+        raise InputError(f"{m1_vacancies} M1 vacancies asked, the cell has {len(m1)} M1 sites")
+    titanium = tuple(i for i, s in enumerate(cell) if s.specie.symbol == "Ti")
+    interstitial = number + m1_vacancies
+    fillings = [
+        (titanium, {"Al3+": number, "Ti4+": len(titanium) - number}),
+        (tuple(m1), {"Li+": len(m1) - m1_vacancies, VACANCY: m1_vacancies}),
+        (tuple(m2), {"Li+": interstitial, VACANCY: len(m2) - interstitial}),
+    ]
+    return OrderingProblem(
+        cell=cell,
+        sublattices=tuple(Sublattice(s, {ion: n for ion, n in c.items() if n}) for s, c in fillings),
+        family=f"{m1_vacancies} M1 vacancies, {interstitial} Li on M2",
+        properties=properties | {"m1_vacancies": m1_vacancies},
+    )
+
+
+def _framework(aluminium: float, exact: bool) -> tuple[Structure, list[int], int, dict[str, Any]]:
+    """The cell with every M2 site, the M2 indices, the number of Al, and the properties of what is built."""
     if not isfinite(aluminium) or not 0.0 <= aluminium <= LARGEST_ALUMINIUM:
         raise CompositionError(
             f"aluminium content {aluminium:g} lies outside 0 to {LARGEST_ALUMINIUM}: rhombohedral"
@@ -56,18 +108,16 @@ def latp(aluminium: float = 0.3, *, seed: int = 0, exact: bool = False) -> Struc
         )
     units = _exact_units(aluminium) if exact else UNITS_PER_CELL
     number = round(aluminium * units)
-    parent, sites = _parent(aluminium, units, exact)
-    result = _fill(parent, sites, number, seed)
-    result.properties = {
+    cell, m2 = _parent(aluminium, units, exact)
+    properties = {
         "crystal": "LATP" if number else "LTP",
         "kind": "computed",
         "source": crystal("LATP").source,
         "aluminium": number / units,
         "aluminium_asked": float(aluminium),
         "formula_units": units,
-        "ordering_seed": seed,
     }
-    return result
+    return cell, m2, number, properties
 
 
 def _exact_units(aluminium: float) -> int:

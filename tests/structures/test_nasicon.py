@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosinter.data.exceptions import CompositionError
+from cosinter.data.exceptions import CompositionError, InputError
 from cosinter.structures.crystals import crystal
-from cosinter.structures.nasicon import latp, ltp
+from cosinter.structures.nasicon import latp, latp_ordering, ltp
 
 
 def check(structure, x):
@@ -77,3 +77,27 @@ def test_out_of_range(x):
 def test_impossible_exact():
     with pytest.raises(CompositionError, match="30 formula units"):
         latp(0.3137, exact=True)
+
+
+@pytest.mark.parametrize(
+    ("x", "exact", "vacancies"), [(0.0, False, 0), (0.3, True, 2), (0.5, False, 1), (0.5, True, 0)]
+)
+def test_ordering_problem_has_the_ions_of_the_crystal(x, exact, vacancies):
+    problem = latp_ordering(x, exact=exact, m1_vacancies=vacancies)
+    titanium, m1, m2 = problem.sublattices
+    units = problem.properties["formula_units"]
+    number = round(x * units)
+    assert titanium.counts.get("Al3+", 0) == number
+    assert len(titanium.sites) == 2 * units
+    assert m1.counts.get("", 0) == vacancies
+    assert len(m1.sites) == units
+    assert m2.counts.get("Li+", 0) == number + vacancies
+    assert len(m2.sites) == 6 * units
+    assert problem.properties["aluminium"] == pytest.approx(latp(x, exact=exact).properties["aluminium"])
+
+
+def test_ordering_problem_refusals():
+    with pytest.raises(InputError, match="6 M1 sites"):
+        latp_ordering(0.3, m1_vacancies=7)
+    with pytest.raises(CompositionError, match="outside 0 to"):
+        latp_ordering(0.7)
