@@ -1,99 +1,142 @@
-"""Coherent interfaces between two crystals: lattice matching, checks after building, cathode decoration.
+"""Search for coherent interfaces of two crystals: over planes, common cells and terminations.
 
-Lattices are matched with the algorithm of Zur and McGill (doi:10.1063/1.3330840) as built into pymatgen. Every
-model is checked after it is built; nothing is trusted from the match alone.
+Candidates are ordered by
+
+    score = atoms / max_atoms + strain / max_strain + polar slabs,
+
+strain being the largest of the von Mises and the principal strains: the first two terms run from 0 to 1 within the
+limits, so that half the allowed strain weighs as much as half the allowed size. A slab of Tasker's type III whose
+dipole no whole number of ions removes in the common cell (a "polar slab") weighs 1. Small is good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cosinter.data.exceptions import InputError, StructureError
-from cosinter.structures.crystals import read_formula, resolve
-from cosinter.structures.geometry import angle, planar, plane_normal, translation_residual, von_mises
-from cosinter.structures.layered import (
-    METALS,
-    layered_contents,
-    layered_parent,
-    nearest_numbers,
-    oxidation_counts,
-    vegard_lattice,
-)
-from cosinter.structures.matching import lattice_matches, without_spglib_notice
+from cosinter.data.exceptions import CosinterError, InputError, StructureError
+from cosinter.structures.cuts import cuts, oriented, repeats_for
+from cosinter.structures.geometry import Miller, check_miller, without_spglib_notice
+from cosinter.structures.hosts import Host, host
+from cosinter.structures.interface_models import InterfaceModel, Recipe, Side, build_model, slab_of
+from cosinter.structures.matching import cells_of, lattice_matches, nearest_match
 
 if TYPE_CHECKING:
-    from pymatgen.core import Composition, Structure
+    from pymatgen.core import Structure
 
-FloatArray = NDArray[np.float64]
-Miller = tuple[int, int, int]
-
-RESIDUAL_LIMIT_A = 1e-3
-ANGLE_LIMIT_DEG = 0.01
-CONTACT_LIMIT_A = 1.4
-STRAIN_LIMIT_DIFFERENCE = 1e-4
+LAYERED_PLANES: tuple[Miller, ...] = ((0, 0, 1), (1, 0, 4), (0, 1, 2))
+NASICON_PLANES: tuple[Miller, ...] = ((0, 1, 2), (0, 0, 1), (1, 0, 4), (1, 1, 0))
+LARGEST_INDEX = 2
+PLANES_TRIED = 5
+NEAREST_AREA_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
-class InterfaceModel:
-    """A periodic cell of film and substrate with two interfaces.
+class PlanePair:
+    """What came of one pair of planes: how many common cells within the limits, or why there is no model."""
 
-    Attributes
-    ----------
-    structure
-        The cell; ``site_properties["interface_label"]`` is "film" or "substrate"; charge 0.
-    film, substrate
-        Formulas as built (NCM films state the whole-number composition reached).
-    film_miller, substrate_miller
-        Planes that meet.
-    termination
-        Labels of the two surfaces, film first.
-    strain_percent
-        Von Mises strain of the film; the substrate is unstrained.
-    strain_residual_percent
-        Difference between that strain recomputed from the cells and the value reported by the match.
-    area_A2
-        Area of one interface, Å².
-    in_plane_residual_A
-        Largest distance by which the in-plane vectors miss a translation of the film's or the substrate's crystal.
-    normal_angle_deg
-        Largest angle between the cell's normal and the normals of the two planes.
-    min_distance_A
-        Shortest distance between two ions.
-    composition_ok
-        Whether film and substrate each have their crystal's composition and the charge is 0.
-    atoms
-        Number of ions.
-    """
-
-    structure: Structure
-    film: str
-    substrate: str
     film_miller: Miller
     substrate_miller: Miller
-    termination: tuple[str, str]
-    strain_percent: float
-    strain_residual_percent: float
-    area_A2: float
-    in_plane_residual_A: float
-    normal_angle_deg: float
-    min_distance_A: float
-    composition_ok: bool
-    atoms: int
+    matches: int
+    models: int
+    reason: str
 
-    def checks(self) -> dict[str, bool]:
-        """Say which guards the model passes."""
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types."""
         return {
-            "in_plane_residual": self.in_plane_residual_A < RESIDUAL_LIMIT_A,
-            "normals_parallel": self.normal_angle_deg < ANGLE_LIMIT_DEG,
-            "strain_as_reported": self.strain_residual_percent < STRAIN_LIMIT_DIFFERENCE,
-            "composition": self.composition_ok,
-            "contacts": self.min_distance_A >= CONTACT_LIMIT_A,
+            "miller": [list(self.film_miller), list(self.substrate_miller)],
+            "matches": self.matches,
+            "models": self.models,
+            "reason": self.reason,
         }
+
+
+@dataclass(frozen=True)
+class InterfaceSearch:
+    """Models that pass all checks, best score first, and what came of every pair of planes tried."""
+
+    models: tuple[InterfaceModel, ...]
+    scores: tuple[float, ...]
+    pairs: tuple[PlanePair, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types: rows of models with their scores, and the pairs of planes."""
+        rows = [
+            {**model.to_dict(), "score": score} for model, score in zip(self.models, self.scores, strict=True)
+        ]
+        return {"models": rows, "pairs": [pair.to_dict() for pair in self.pairs]}
+
+
+@dataclass(frozen=True)
+class _Limits:
+    atoms: int
+    area: float
+    strain: float
+    gap: float
+    thickness: float
+    seed: int
+
+
+def search_interfaces(
+    film: Structure | str,
+    substrate: Structure | str,
+    *,
+    film_miller: Miller | None = None,
+    substrate_miller: Miller | None = None,
+    max_atoms: int = 400,
+    max_area_A2: float = 200.0,
+    max_strain_percent: float = 5.0,
+    gap_A: float = 2.0,
+    thickness_A: float = 6.0,
+    max_models: int = 10,
+    max_terminations: int = 3,
+    seed: int = 0,
+) -> InterfaceSearch:
+    """Search planes, common cells and terminations; every model returned passes :meth:`InterfaceModel.checks`.
+
+    Parameters
+    ----------
+    film, substrate
+        Structures with oxidation states, tabulated names, or layered oxides' formulas (see
+        :func:`cosinter.structures.hosts.host`). The film carries the strain.
+    film_miller, substrate_miller
+        Planes. By default the low-index ones: (001), (104), (012) of layered oxides, (012), (001), (104), (110) of
+        NASICON, else the five with the widest spacing of lattice planes (Bravais, Friedel, Donnay and Harker).
+    max_atoms, max_area_A2, max_strain_percent
+        Limits of a model: ions, area of the common cell, strain (von Mises and principal).
+    gap_A, thickness_A
+        Distance between film and substrate on both sides, and least thickness of each (whole repeats).
+    max_models, max_terminations
+        How many models to return, and how many pairs of terminations of one common cell to build, those that
+        are not polar, then those with the weakest bonds cut first.
+    seed
+        Decoration of mixed sites.
+
+    Raises
+    ------
+    InputError
+        No pair of planes has a common cell within the limits (the nearest is named).
+    StructureError
+        Common cells exist, but no model passes its checks.
+    """
+    limits = _Limits(max_atoms, max_area_A2, max_strain_percent, gap_A, thickness_A, seed)
+    _check_limits(limits, max_models, max_terminations)
+    pair = (host(film), host(substrate))
+    planes = [
+        [check_miller(given)] if given is not None else planes_of(base)
+        for given, base in zip((film_miller, substrate_miller), pair, strict=True)
+    ]
+    both = [(a, b) for a in planes[0] for b in planes[1]]
+    recipes = {millers: _recipes(pair, millers, limits) for millers in both}
+    found = _built(recipes, limits, max_models, max_terminations)
+    pairs = tuple(_account(pair, millers, recipes[millers], found, limits) for millers in both)
+    if not found.models:
+        raise _nothing(pair, pairs, recipes, found, limits)
+    return InterfaceSearch(
+        tuple(model for _, model in found.models), tuple(round(score, 4) for score, _ in found.models), pairs
+    )
 
 
 def coherent_interfaces(
@@ -102,253 +145,198 @@ def coherent_interfaces(
     *,
     film_miller: Miller,
     substrate_miller: Miller,
-    max_atoms: int = 400,
-    max_area_A2: float = 200.0,
-    max_strain_percent: float = 5.0,
-    max_length_tolerance: float = 0.05,
-    max_angle_tolerance: float = 0.02,
-    gap_A: float = 2.0,
-    thickness_A: float | None = None,
-    max_models: int = 10,
-    seed: int = 0,
+    **options: Any,
 ) -> list[InterfaceModel]:
-    """Build coherent two-interface cells, fewest atoms first, then least strain.
-
-    ``film`` and ``substrate`` are structures with oxidation states or names of
-    :func:`cosinter.structures.named.build`. A layered oxide given by name is matched as its 12-atom cell with the
-    Vegard lattice, and its metals are then set to the nearest whole numbers and spread (``seed``); the composition
-    reached stands in ``InterfaceModel.film``. Slabs are one lattice repeat thick, or at least ``thickness_A``;
-    film and substrate are ``gap_A`` apart on both sides. The film carries the strain.
-
-    Every model returned passes all of :meth:`InterfaceModel.checks`. Building one pair takes seconds and is
-    remembered within the process.
-
-    Raises
-    ------
-    InputError
-        No match within the limits (the nearest is named), or Miller indices 0 0 0.
-    StructureError
-        Matches exist but no model passes the checks.
-    """
-    for miller in (film_miller, substrate_miller):
-        if not any(miller):
-            raise InputError("Miller indices 0 0 0 name no plane; give three integers, not all zero")
-    film_cell, contents = _film(film)
-    substrate_cell = _named(substrate)
-    limits = (max_area_A2, max_length_tolerance, max_angle_tolerance)
-    found = lattice_matches(
-        film_cell.to_json(), substrate_cell.to_json(), film_miller, substrate_miller, limits
+    """Build the interfaces of two given planes, best score first; options of :func:`search_interfaces`."""
+    found = search_interfaces(
+        film, substrate, film_miller=film_miller, substrate_miller=substrate_miller, **options
     )
-    pair = (film_cell, substrate_cell, film_miller, substrate_miller)
-    within = [m for m in found if m["strain"] <= max_strain_percent]
-    if not within:
-        raise InputError(_no_match(*pair, max_area_A2, found))
-    models = _passing(within, pair, gap_A, thickness_A, max_atoms, max_models)
-    models = [_decorated(model, contents, seed) for model in models]
-    return sorted(models, key=lambda m: (m.atoms, m.strain_percent, m.termination))
+    return list(found.models)
 
 
-def _passing(
-    matches: list[dict[str, Any]],
-    context: tuple[Structure, Structure, Miller, Miller],
-    gap: float,
-    thickness: float | None,
-    max_atoms: int,
-    max_models: int,
-) -> list[InterfaceModel]:
-    """Collect the first models that pass their checks, or say why there is none."""
-    models: list[InterfaceModel] = []
-    sizes: list[int] = []
-    failed: set[str] = set()
-    for model in (m for match in matches for m in _models(match, context, gap, thickness, max_atoms)):
-        sizes.append(model.atoms)
-        failed |= {name for name, passed in model.checks().items() if not passed}
-        if model.atoms <= max_atoms and all(model.checks().values()):
-            models.append(model)
-        if len(models) >= max_models:
+def planes_of(base: Host) -> list[Miller]:
+    """List the planes of a host that are tried by default."""
+    from pymatgen.core.surface import get_symmetrically_distinct_miller_indices
+
+    if base.family in ("layered", "nasicon"):
+        return list(LAYERED_PLANES if base.family == "layered" else NASICON_PLANES)
+    plain = base.cell.copy()
+    for name in list(plain.site_properties):
+        plain.remove_site_property(name)
+    with without_spglib_notice():
+        found = get_symmetrically_distinct_miller_indices(plain, LARGEST_INDEX)
+    listed = [check_miller((hkl[0], hkl[1], hkl[2])) for hkl in found]
+    spacing = {hkl: float(oriented(base, hkl).cell.lattice.matrix[2, 2]) for hkl in listed}
+    ranked = sorted(listed, key=lambda hkl: (-round(spacing[hkl], 6), sum(map(abs, hkl)), hkl))
+    return ranked[:PLANES_TRIED]
+
+
+def _check_limits(limits: _Limits, models: int, terminations: int) -> None:
+    if limits.atoms < 1 or models < 1 or terminations < 1:
+        raise InputError(
+            f"max_atoms {limits.atoms}, max_models {models} and max_terminations {terminations} must be 1 or more"
+        )
+    for name, value, most in (
+        ("max_area_A2", limits.area, 2000.0),
+        ("max_strain_percent", limits.strain, 20.0),
+        ("thickness_A", limits.thickness, 200.0),
+    ):
+        if not isfinite(value) or not 0.0 < value <= most:
+            raise InputError(f"{name} is {value!r}, allowed is a number above 0 up to {most:g}")
+
+
+def _plane(base: Host, miller: Miller) -> Any:
+    return oriented(base, miller).cell.lattice.matrix[:2, :2]
+
+
+def _recipes(pair: tuple[Host, Host], millers: tuple[Miller, Miller], limits: _Limits) -> list[Recipe]:
+    """Recipes of all common cells of two planes, with the slabs' numbers of repeats."""
+    vectors = [_plane(base, miller) for base, miller in zip(pair, millers, strict=True)]
+    found = lattice_matches(*vectors, max_area_A2=limits.area, max_strain_percent=limits.strain)
+    recipes = []
+    for match in found:
+        sides = [
+            Side(base, miller, repeats_for(base, miller, limits.thickness, cells=cells_of(rows)))
+            for base, miller, rows in zip(pair, millers, (match.film, match.substrate), strict=True)
+        ]
+        recipes.append(Recipe(sides[0], sides[1], match, gap_A=limits.gap, seed=limits.seed))
+    return recipes
+
+
+@dataclass
+class _Found:
+    """Models built so far with their scores, and per pair of planes what the others failed."""
+
+    models: list[tuple[float, InterfaceModel]]
+    failed: dict[tuple[Miller, Miller], set[str]]
+
+
+def _built(
+    recipes: dict[tuple[Miller, Miller], list[Recipe]], limits: _Limits, most: int, terminations: int
+) -> _Found:
+    """Build candidates in the order of their score until there are enough."""
+    found = _Found([], {})
+    ranks: dict[tuple[str, Miller, int, int], list[tuple[bool, float, float]]] = {}
+    candidates: list[tuple[float, int, Recipe]] = []
+    for recipe in (r for listed in recipes.values() for r in listed if r.atoms <= limits.atoms):
+        for variant, polar in _ordered(recipe, ranks)[:terminations]:
+            score = recipe.atoms / limits.atoms + recipe.match.largest_percent / limits.strain + polar
+            candidates.append((score, len(candidates), variant))
+    for score, _, recipe in sorted(candidates, key=lambda item: item[:2]):
+        if len(found.models) >= most:
             break
-    if not models:
-        raise _nothing_built(context[0], context[1], max_atoms, sizes, failed)
-    return models
+        _try(recipe, score, limits, found)
+    return found
 
 
-def _nothing_built(
-    film: Structure, substrate: Structure, max_atoms: int, sizes: list[int], failed: set[str]
+def _try(recipe: Recipe, score: float, limits: _Limits, found: _Found) -> None:
+    problems = found.failed.setdefault((recipe.film.miller, recipe.substrate.miller), set())
+    try:
+        model = build_model(recipe)
+    except CosinterError as error:
+        problems.add(str(error))
+        return
+    bad = [name for name, passed in model.checks().items() if not passed]
+    if model.atoms > limits.atoms:
+        bad.append(f"{model.atoms} atoms")
+    if bad:
+        problems.add(", ".join(bad))
+    else:
+        found.models.append((score, model))
+
+
+def terminations_of(recipe: Recipe) -> list[Recipe]:
+    """List the recipe with every pair of terminations: fewest polar slabs first, then the weakest bonds cut."""
+    return [variant for variant, _ in _ordered(recipe, {})]
+
+
+def _ordered(
+    recipe: Recipe, ranks: dict[tuple[str, Miller, int, int], list[tuple[bool, float, float]]]
+) -> list[tuple[Recipe, int]]:
+    """Variants of a recipe with their numbers of polar slabs; ``ranks`` remembers what a slab's cuts are like."""
+    listed = []
+    for side, rows in ((recipe.film, recipe.match.film), (recipe.substrate, recipe.match.substrate)):
+        key = (side.host.label, side.miller, side.layers, cells_of(rows))
+        if key not in ranks:
+            ranks[key] = _ranked(side, rows)
+        listed.append(ranks[key])
+    both = sorted(
+        (a[0] + b[0], round(a[1] + b[1], 6), a[2] + b[2], i, j)
+        for i, a in enumerate(listed[0])
+        for j, b in enumerate(listed[1])
+    )
+    return [
+        (replace(recipe, film=replace(recipe.film, cut=i), substrate=replace(recipe.substrate, cut=j)), polar)
+        for polar, _, _, i, j in both
+    ]
+
+
+def _ranked(side: Side, rows: Any) -> list[tuple[bool, float, float]]:
+    """Ranks of all terminations of one slab in the common cell."""
+    number = len(cuts(side.host, side.miller, side.layers))
+    return [slab_of(replace(side, cut=k), rows).rank for k in range(number)]
+
+
+def _account(
+    pair: tuple[Host, Host],
+    millers: tuple[Miller, Miller],
+    recipes: Sequence[Recipe],
+    found: _Found,
+    limits: _Limits,
+) -> PlanePair:
+    """Say what came of a pair of planes."""
+    models = sum((m.film_miller, m.substrate_miller) == millers for _, m in found.models)
+    if models:
+        return PlanePair(*millers, len(recipes), models, "")
+    if not recipes:
+        return PlanePair(*millers, 0, 0, _nearest_text(pair, millers, limits))
+    smallest = min(recipe.atoms for recipe in recipes)
+    if smallest > limits.atoms:
+        reason = f"the smallest interface has about {smallest} atoms, more than max_atoms {limits.atoms}"
+    elif millers in found.failed:
+        reason = "no model passed: " + "; ".join(sorted(found.failed[millers]))
+    else:
+        reason = "other planes have better scores"
+    return PlanePair(*millers, len(recipes), 0, reason)
+
+
+def _nearest_text(pair: tuple[Host, Host], millers: tuple[Miller, Miller], limits: _Limits) -> str:
+    area = NEAREST_AREA_FACTOR * limits.area
+    best = nearest_match(*(_plane(b, m) for b, m in zip(pair, millers, strict=True)), max_area_A2=area)
+    if best is None:
+        return f"no common cell up to {area:g} Å² within 30 % strain"
+    return f"no common cell within the limits; the nearest has {best.area_A2:.1f} Å² and {best.largest_percent:.1f} % strain"
+
+
+def _nothing(
+    pair: tuple[Host, Host],
+    pairs: Sequence[PlanePair],
+    recipes: dict[tuple[Miller, Miller], list[Recipe]],
+    found: _Found,
+    limits: _Limits,
 ) -> InputError | StructureError:
-    if sizes and min(sizes) > max_atoms:
+    """One sentence for a search without result: nearest match, too many atoms, or failed checks."""
+    names = f"{pair[0].label} and {pair[1].label}"
+    sizes = [recipe.atoms for listed in recipes.values() for recipe in listed]
+    if not sizes:
+        nearest = min(pairs, key=lambda p: _strain_of(pair, p, limits))
         return InputError(
-            f"the smallest interface of {_label(film)} and {_label(substrate)} has {min(sizes)} atoms, more than"
-            f" max_atoms {max_atoms}; raise the limit"
+            f"{names} have {nearest.reason} ({nearest.film_miller} on {nearest.substrate_miller}): widen max_area_A2 or"
+            " max_strain_percent to take it"
         )
+    if min(sizes) > limits.atoms:
+        return InputError(
+            f"the smallest interface of {names} has about {min(sizes)} atoms, more than max_atoms {limits.atoms}; raise"
+            " the limit or lower thickness_A"
+        )
+    reasons = sorted({text for texts in found.failed.values() for text in texts})
     return StructureError(
-        f"no interface of {_label(film)} and {_label(substrate)} passes its checks"
-        f" ({', '.join(sorted(failed)) or 'none could be built'}); try other planes or a wider gap"
+        f"no interface of {names} passes its checks ({'; '.join(reasons)}); try another gap_A"
     )
 
 
-def _film(film: Structure | str) -> tuple[Structure, tuple[float, float, float] | None]:
-    """The film's cell, and the metal contents to decorate it with when it is a layered oxide given by name."""
-    from cosinter.data.exceptions import UnknownNameError
-    from cosinter.structures.crystals import crystal
-
-    if not isinstance(film, str):
-        return film.copy(), None
-    try:
-        formula = crystal(resolve(film)).formula
-    except UnknownNameError:
-        formula = film
-    try:
-        composition = read_formula(formula)
-    except InputError:
-        return _named(film), None
-    contents = layered_contents(composition)
-    if contents is None or abs(contents[3] - 1.0) > 1e-3:
-        return _named(film), None
-    nickel, cobalt, manganese, _ = contents
-    return layered_parent(vegard_lattice(nickel, cobalt, manganese)), (nickel, cobalt, manganese)
-
-
-def _named(structure: Structure | str) -> Structure:
-    from cosinter.structures.named import build
-
-    return build(structure) if isinstance(structure, str) else structure.copy()
-
-
-def _label(structure: Structure) -> str:
-    return str(structure.composition.element_composition.reduced_formula)
-
-
-def _no_match(
-    film: Structure,
-    substrate: Structure,
-    film_miller: Miller,
-    substrate_miller: Miller,
-    area: float,
-    found: list[dict[str, Any]],
-) -> str:
-    pair = f"{_label(film)} {film_miller} and {_label(substrate)} {substrate_miller}"
-    if not found:
-        wide = lattice_matches(
-            film.to_json(), substrate.to_json(), film_miller, substrate_miller, (1.5 * area, 0.15, 0.08)
-        )
-        found = wide
-    if not found:
-        return f"{pair} have no common cell up to {1.5 * area:g} Å² within 15 % of length; try other planes"
-    best = min(found, key=lambda m: (round(m["strain"], 2), m["area"]))
-    return (
-        f"{pair} have no common cell within the limits; the nearest has {best['area']:.1f} Å² and"
-        f" {best['strain']:.1f} % strain: widen max_area_A2, max_strain_percent and the tolerances to take it"
-    )
-
-
-def _models(
-    match: dict[str, Any],
-    context: tuple[Structure, Structure, Miller, Miller],
-    gap: float,
-    thickness: float | None,
-    max_atoms: int,
-) -> Iterator[InterfaceModel]:
-    """Build and measure one model per termination of a match."""
-    from pymatgen.core import Structure
-
-    builder = match["builder"]
-    every = builder.zsl_matches
-    layers = thickness is None
-    size: dict[str, Any] = {"in_layers": layers}
-    size["film_thickness"] = size["substrate_thickness"] = 1 if layers else thickness
-    for termination in builder.terminations:
-        builder.zsl_matches = [match["match"]]
-        try:
-            with without_spglib_notice():
-                built = list(builder.get_interfaces(termination, gap=gap, vacuum_over_film=gap, **size))
-        except (ValueError, IndexError, ArithmeticError, np.linalg.LinAlgError):
-            continue  # this pair of surfaces has another periodicity than the match
-        finally:
-            builder.zsl_matches = every
-        for interface in built:
-            plain = Structure.from_sites(list(interface))
-            model = _measure(plain, interface.interface_properties, match["match"], context, termination)
-            yield model
-            if model.atoms > max_atoms:  # every termination of a match has as many
-                return
-
-
-def _measure(
-    structure: Structure,
-    reported: dict[str, Any],
-    match: Any,
-    context: tuple[Structure, Structure, Miller, Miller],
-    termination: tuple[str, str],
-) -> InterfaceModel:
-    film, substrate, film_miller, substrate_miller = context
-    film_vectors = np.asarray(match.film_sl_vectors, dtype=float)
-    substrate_vectors = np.asarray(match.substrate_sl_vectors, dtype=float)
-    cell = structure.lattice.matrix
-    strain = 100.0 * von_mises(film_vectors, planar(cell[:2]))
-    residual = max(
-        float(np.max(np.abs(planar(cell[:2]) - planar(substrate_vectors)))),
-        *(translation_residual(film, v) for v in film_vectors),
-        *(translation_residual(substrate, v) for v in substrate_vectors),
-    )
-    tilt = max(
-        angle(np.cross(*film_vectors), plane_normal(film, film_miller)),
-        angle(np.cross(*substrate_vectors), plane_normal(substrate, substrate_miller)),
-    )
-    distances = structure.distance_matrix + 1e3 * np.eye(len(structure))
-    return InterfaceModel(
-        structure=structure,
-        film=_label(film),
-        substrate=_label(substrate),
-        film_miller=film_miller,
-        substrate_miller=substrate_miller,
-        termination=(str(termination[0]), str(termination[1])),
-        strain_percent=strain,
-        strain_residual_percent=abs(strain - 100.0 * float(reported["von_mises_strain"])),
-        area_A2=float(np.linalg.norm(np.cross(cell[0], cell[1]))),
-        in_plane_residual_A=residual,
-        normal_angle_deg=tilt,
-        min_distance_A=float(distances.min()),
-        composition_ok=_compositions_hold(structure, film, substrate),
-        atoms=len(structure),
-    )
-
-
-def _part(structure: Structure, label: str) -> Composition:
-    from pymatgen.core import Composition
-
-    ions = [site.species for site in structure if site.properties["interface_label"] == label]
-    return sum(ions, Composition({})).element_composition
-
-
-def _compositions_hold(structure: Structure, film: Structure, substrate: Structure) -> bool:
-    parts = [_part(structure, "film"), _part(structure, "substrate")]
-    crystals = [film.composition.element_composition, substrate.composition.element_composition]
-    same = all(
-        p.num_atoms > 0 and p.fractional_composition.almost_equals(c.fractional_composition)
-        for p, c in zip(parts, crystals, strict=True)
-    )
-    charge = sum(float(site.specie.oxi_state or 0.0) for site in structure)
-    whole = sum(p.num_atoms for p in parts) == len(structure)
-    return bool(same and whole and abs(charge) < 1e-6)
-
-
-def _decorated(
-    model: InterfaceModel, contents: tuple[float, float, float] | None, seed: int
-) -> InterfaceModel:
-    """Set the film's metals to the nearest whole numbers of Ni, Co, Mn, neutral, spread over the film."""
-    from cosinter.structures.ordering import Sublattice, arrange
-
-    if contents is None:
-        return model
-    sites = tuple(
-        i
-        for i, site in enumerate(model.structure)
-        if site.properties["interface_label"] == "film" and site.specie.symbol == "Ni"
-    )
-    numbers = nearest_numbers(contents, len(sites))
-    ions = arrange(model.structure, [Sublattice(sites, oxidation_counts(numbers, len(sites)))], seed=seed)
-    structure = model.structure.copy()
-    for index, ion in ions.items():
-        structure.replace(index, ion, properties=dict(structure[index].properties))
-    shares = "".join(f"{m}{n / len(sites):.3g}" for m, n in zip(METALS, numbers, strict=True) if n)
-    return replace(model, structure=structure, film=f"Li{shares}O2")
+def _strain_of(pair: tuple[Host, Host], planes: PlanePair, limits: _Limits) -> float:
+    millers = (planes.film_miller, planes.substrate_miller)
+    vectors = [_plane(b, m) for b, m in zip(pair, millers, strict=True)]
+    best = nearest_match(*vectors, max_area_A2=NEAREST_AREA_FACTOR * limits.area)
+    return best.largest_percent if best else float("inf")

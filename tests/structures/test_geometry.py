@@ -1,8 +1,18 @@
 import numpy as np
 import pytest
 
+from cosinter.data.exceptions import InputError
 from cosinter.structures.crystals import crystal
-from cosinter.structures.geometry import angle, planar, plane_normal, translation_residual, von_mises
+from cosinter.structures.geometry import (
+    angle,
+    check_miller,
+    oriented_cell,
+    planar,
+    plane_normal,
+    primitive_vectors,
+    translation_residual,
+    von_mises,
+)
 
 
 def test_planar_keeps_lengths_and_angle():
@@ -44,3 +54,39 @@ def test_normals_and_angles():
     bulk = crystal("linio2").structure
     assert angle(plane_normal(bulk, (0, 0, 1)), bulk.lattice.matrix[2]) == pytest.approx(0.0, abs=1e-9)
     assert angle(np.array([1.0, 0, 0]), np.array([-1.0, -1.0, 0.0])) == pytest.approx(45.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "units"), [("linio2", 3), ("ltp", 3), ("li2tio3", 2), ("nio", 4), ("tio2", 1)]
+)
+def test_primitive_cells(name, units):
+    cell = crystal(name).structure
+    assert cell.volume / abs(np.linalg.det(primitive_vectors(cell))) == pytest.approx(units)
+
+
+@pytest.mark.parametrize("miller", [(0, 0, 1), (1, 0, 4), (0, 1, 2), (1, 1, 0), (-1, 2, 3), (0, 0, 3)])
+def test_oriented_cell_is_the_crystal_in_another_cell(miller):
+    """Volume of a primitive cell, a and b in the plane, c one spacing high, the same neighbours."""
+    cell = crystal("linio2").structure
+    made = oriented_cell(cell, miller)
+    assert made.cell.volume == pytest.approx(cell.volume / 3.0)
+    normal = plane_normal(cell, miller)
+    assert made.vectors[:2] @ normal == pytest.approx([0.0, 0.0], abs=1e-9)
+    area = np.linalg.norm(np.cross(*made.vectors[:2]))
+    assert made.cell.lattice.matrix[2, 2] == pytest.approx(cell.volume / 3.0 / area)
+    assert all(translation_residual(cell, v) < 1e-6 for v in made.vectors)
+    shells = [
+        sorted(
+            round(n.nn_distance, 4)
+            for n in s.get_neighbors(next(x for x in s if x.specie.symbol == "Ni"), 3.5)
+        )
+        for s in (cell, made.cell)
+    ]
+    assert shells[0] == shells[1]
+
+
+def test_miller_indices_are_checked():
+    assert check_miller((0, 1, -2)) == (0, 1, -2)
+    for wrong in ((0, 0, 0), (1, 0), (0.5, 0, 1)):
+        with pytest.raises(InputError, match="name no plane"):
+            check_miller(wrong)
