@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from cosinter.data.exceptions import InputError, UnknownNameError
 from cosinter.structures.crystals import crystal, crystal_names, read_formula, resolve
-from cosinter.structures.layered import layered_contents, layered_oxide
-from cosinter.structures.nasicon import latp, ltp
+from cosinter.structures.layered import layered_contents, layered_ordering, layered_oxide
+from cosinter.structures.nasicon import latp, latp_ordering, ltp
 from cosinter.structures.ordering import ordered
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+    from cosinter.structures.ordering_model import OrderingProblem
 
 Format = Literal["cif", "poscar", "xyz", "json", "lammps-data"]
 
@@ -70,6 +72,57 @@ def _layered(formula: str, seed: int) -> Structure | None:
         return None
     nickel, cobalt, manganese, lithium = contents
     return layered_oxide(nickel=nickel, cobalt=cobalt, manganese=manganese, lithium=lithium, seed=seed)
+
+
+def ordering_problem(
+    name: str,
+    *,
+    supercell: tuple[int, int, int] | None = None,
+    stage: int = 1,
+    antisite_pairs: int = 0,
+    m1_vacancies: int = 0,
+) -> OrderingProblem:
+    """Set up the orderings of a layered oxide or of LATP by name, for :func:`~.ordering_search.rank_orderings`.
+
+    ``name`` is one of :func:`build`'s. ``supercell``, ``stage`` and ``antisite_pairs`` are those of
+    :func:`cosinter.structures.layered.layered_ordering`, ``m1_vacancies`` of
+    :func:`cosinter.structures.nasicon.latp_ordering`.
+
+    Raises
+    ------
+    UnknownNameError
+        Nothing of that name.
+    InputError
+        A crystal without mixed sites of these kinds, or an option that does not belong to it.
+    CompositionError
+        Contents that cannot be met.
+    """
+    try:
+        key = resolve(name)
+    except UnknownNameError:
+        key = ""
+    if key in _ALUMINIUM:
+        if supercell or stage != 1 or antisite_pairs:
+            raise InputError(
+                f"{name} is ordered in its cell of 6 formula units; supercell, stage and antisite pairs are"
+                " those of layered oxides"
+            )
+        return latp_ordering(_ALUMINIUM[key], m1_vacancies=m1_vacancies)
+    contents = layered_contents(read_formula(crystal(key).formula if key else name))
+    if contents is None:
+        raise InputError(f"orderings are searched for layered oxides and LATP; {name} is neither")
+    if m1_vacancies:
+        raise InputError(f"{name} has no M1 sites; m1_vacancies belongs to LATP")
+    nickel, cobalt, manganese, lithium = contents
+    return layered_ordering(
+        nickel=nickel,
+        cobalt=cobalt,
+        manganese=manganese,
+        lithium=lithium,
+        supercell=supercell,
+        stage=stage,
+        antisite_pairs=antisite_pairs,
+    )
 
 
 def write(structure: Structure, format: Format) -> str:

@@ -2,115 +2,58 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cosinter.analysis.atoms.calculators import (
-    AseAtoms,
     calculator_errors,
+    calculator_name,
     calculator_record,
-    check_finite,
+    make_calculator,
     single_point,
     to_atoms,
     to_structure,
     uncertainty_of,
 )
+from cosinter.analysis.atoms.hop_results import Barrier as Barrier
+from cosinter.analysis.atoms.hop_results import CellOf, HopPath, IntermediateMinimum, PathImage
 from cosinter.analysis.atoms.hopping import hop_diffusivity as hop_diffusivity
 from cosinter.analysis.atoms.relaxation import Relaxation, relax
-from cosinter.data.exceptions import ConvergenceError, InputError, StructureError
+from cosinter.data.exceptions import ConvergenceError, InputError
+from cosinter.data.tables import load_table
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-_GRACE_STEPS = 20
-_EXPLODED_EV_PER_A = 50.0
-_SAME_PLACE_A = 0.3
+    from cosinter.analysis.atoms.bands import BandStep, BandWatch, ClimbingBand
+
+PMMCS_LEAST_LITHIUM = 0.9
+"""Lithium per metal of a layered oxide below which the rigid-ion cell shrinks where the measured one grows
+(data/potentials.yaml, accuracy of pmmcs)."""
+
+_LEFT_SITE_A = 0.7
+_LEFT_SITE_SHARE = 0.45
 
 
-class HopPath(Protocol):
-    """What a path must offer; ``structures.migration.MigrationPath`` does."""
+def hop_calculator(path: HopPath, name: str = "pmmcs", **options: Any) -> Any:
+    """Make the calculator that suits a path; ``options`` go to its class.
 
-    @property
-    def name(self) -> str:
-        """Name of the hop."""
+    The rigid-ion potential spreads the charge of a vacancy over transition metals. A crystal without any
+    (Li3PO4) gets the uniform background of the Ewald sum instead: with both ends equally charged it does not
+    enter the barrier.
 
-    @property
-    def host(self) -> str:
-        """Name of the crystal."""
-
-    @property
-    def initial(self) -> Structure:
-        """Structure before the hop."""
-
-    @property
-    def final(self) -> Structure:
-        """Structure after the hop, same order of sites."""
-
-    @property
-    def mobile_index(self) -> int:
-        """Site index of the hopping ion."""
-
-    @property
-    def hop_length_A(self) -> float:  # noqa: N802
-        """Length of the hop in Å."""
-
-    @property
-    def via(self) -> tuple[float, float, float] | None:
-        """Fractional coordinates of a site on the way, or None."""
-
-
-@dataclass(frozen=True)
-class PathImage:
-    """One image of the band. ``distance_A`` is the way of the hopping ion from the start, ``energy_eV`` is
-    relative to the first image, ``max_force_eV_per_A`` is the residual of the band (true force at the ends)."""
-
-    distance_A: float
-    energy_eV: float
-    max_force_eV_per_A: float
-    structure: Structure
-
-
-@dataclass(frozen=True)
-class Barrier:
-    """A minimum-energy path with all its images.
-
-    ``uncertainty_eV`` is one standard deviation of the calculator, ``None`` if it was never measured.
-    ``climbing_image`` is the index of the saddle, ``None`` if the band has no inner maximum.
+    Raises
+    ------
+    UnknownNameError, MissingEngineError, InputError
+        As for :func:`cosinter.analysis.atoms.calculators.make_calculator`.
     """
-
-    host: str
-    path: str
-    barrier_eV: float
-    reverse_barrier_eV: float
-    images: tuple[PathImage, ...]
-    climbing: bool
-    climbing_image: int | None
-    converged: bool
-    max_force_eV_per_A: float
-    steps: int
-    hop_length_A: float
-    uncertainty_eV: float | None
-    cell: Literal["relaxed", "given"]
-    calculator: dict[str, Any]
-
-    @property
-    def energy_difference_eV(self) -> float:  # noqa: N802
-        """Energy of the end against the start, eV; zero for a symmetric hop."""
-        return self.images[-1].energy_eV
-
-
-@dataclass(frozen=True)
-class BandStep:
-    """What ``on_step`` is told: stage, step, highest energy over the start (eV), residual (eV/Å)."""
-
-    stage: Literal["plain", "climbing"]
-    number: int
-    barrier_eV: float
-    max_force_eV_per_A: float
+    _check_potential(path, name.lower())
+    if name.lower() == "pmmcs" and not _has_shift_metal(path.initial):
+        options = {"compensation": "background", **options}
+    return make_calculator(name, path.initial, **options)
 
 
 def barrier(
@@ -122,9 +65,10 @@ def barrier(
     plain_tolerance: float = 0.15,
     endpoint_tolerance: float = 0.02,
     max_steps: int = 400,
-    relax_cell: bool = True,
+    cell: CellOf | None = None,
     spring_eV_per_A2: float = 0.1,
     strict: bool = True,
+    workers: int = 1,
     on_step: Callable[[BandStep], None] | None = None,
 ) -> Barrier:
     """Find the saddle of a hop by the climbing-image nudged elastic band.
@@ -132,8 +76,9 @@ def barrier(
     Both ends are relaxed; the first band leads over ``path.via`` or, without one, follows the image-dependent
     pair potential (Smidstrup et al. 2014, doi:10.1063/1.4878664). It is relaxed with improved tangents
     (Henkelman and Jónsson 2000,
-    doi:10.1063/1.1323224) to ``plain_tolerance`` and then with a climbing image (Henkelman et al. 2000,
-    doi:10.1063/1.1329672) to ``force_tolerance``.
+    doi:10.1063/1.1323224) to ``plain_tolerance`` and then with climbing images (Henkelman et al. 2000,
+    doi:10.1063/1.1329672) to ``force_tolerance``: every maximum of the band climbs. The barrier is that of the
+    highest one; valleys between maxima are relaxed and reported.
 
     Parameters
     ----------
@@ -145,44 +90,55 @@ def barrier(
         Residual forces, eV/Å.
     max_steps
         Steps allowed for each of the two stages.
-    relax_cell
-        Relax the cell once, with the start; the end and the band keep that cell. For the dilute limit relax
-        the perfect host beforehand, build the path in it and say False: a vacancy among few lithium ions changes
-        the cell, and with it the barrier, by up to 0.04 eV.
+    cell
+        Whose relaxed cell the band lives in: ``start`` (relaxed with its vacancies), ``host`` (the undisturbed
+        crystal, the dilute limit: a vacancy among few lithium ions changes the cell, and with it the
+        barrier, by up to 0.04 eV), ``given`` (as it comes). If not given, ``host`` where the charge of the vacancy
+        sits in a uniform background, whose stress means nothing, and ``start`` elsewhere.
     spring_eV_per_A2
         Spring constant along the band.
     strict
         Raise if the band does not converge, instead of saying ``converged=False``.
+    workers
+        Processes over which the images are spread (the result agrees within 1e-6 eV).
     on_step
         Called after every step of the band.
 
     Raises
     ------
     InputError
-        Ends that do not belong together, or options out of range.
+        Ends that do not belong together, options out of range, or a hop for which the calculator is wrong: pmmcs
+        for a transition metal (with LiNiO2 at 0.94 Li it puts nickel on the tetrahedral site 1.2 eV below its own),
+        and below 0.9 Li per metal.
     ConvergenceError
-        An end or (``strict``) the band did not converge, or both ends relaxed into one.
+        An end or (``strict``) the band did not converge, the ion left one of its sites, or both ends relaxed into one.
     StructureError, EngineError
         As for :func:`cosinter.analysis.atoms.relaxation.relax`.
     """
+    from cosinter.analysis.atoms.bands import BandWatch, ClimbingBand, lay_band, spread_over
+
     _check(path, images, force_tolerance, plain_tolerance)
-    start = _end(path.initial, calculator, path, endpoint_tolerance, relax_cell)
-    moved = _in_cell_of(path.final, start.structure)
-    end = _end(moved, calculator, path, endpoint_tolerance, False)
+    _check_potential(path, calculator_name(calculator))
+    chosen = cell or _default_cell(path, calculator)
+    start, end = _ends(path, calculator, endpoint_tolerance, chosen)
     count = _default_images(path.hop_length_A) if images is None else images
-    band = _lay_band(start, end, count, calculator, path=path, spring=spring_eV_per_A2)
-    watch = _BandWatch(band, calculator, path.name, on_step)
-    with calculator_errors(calculator):
+    first, last = to_atoms(start.structure), to_atoms(end.structure)
+    chain = lay_band(first, last, count, mobile=path.mobile_index, bend_A=_bend(path, start), name=path.name)
+    for atoms in (chain[0], chain[-1]):
+        _freeze(atoms, calculator)
+    with spread_over(workers, calculator) as evaluate, calculator_errors(calculator):
+        band = ClimbingBand(chain, evaluate, spring=spring_eV_per_A2)
+        watch = BandWatch(band, calculator, path.name, on_step)
         done = watch.run("plain", plain_tolerance, max_steps)
         if done:
             done = watch.run("climbing", force_tolerance, max_steps)
-    if strict and not done:
-        raise ConvergenceError(
-            f"the band of {path.name} still has a residual of {watch.residual:.3g} eV/Å after {watch.count} "
-            f"steps, asked {force_tolerance:g}; raise max_steps, take another number of images or loosen "
-            "force_tolerance"
-        )
-    return _result(path, band, watch, done, relax_cell)
+        if strict and not done:
+            raise ConvergenceError(
+                f"the band of {path.name} still has a residual of {watch.residual:.3g} eV/Å after {watch.count} "
+                f"steps, asked {force_tolerance:g}; raise max_steps, take another number of images or loosen "
+                "force_tolerance"
+            )
+        return _result(path, band, watch, done, cell=chosen, endpoint_tolerance=endpoint_tolerance)
 
 
 def _default_images(hop_length_A: float) -> int:
@@ -205,10 +161,67 @@ def _check(path: HopPath, images: int | None, force_tolerance: float, plain_tole
         raise InputError(f"{path.name} has no site {path.mobile_index}; it has {len(path.initial)} sites")
 
 
+def _check_potential(path: HopPath, calculator: str) -> None:
+    """Refuse what the rigid-ion potential gets wrong."""
+    if calculator != "pmmcs":
+        return
+    mobile = path.initial[path.mobile_index].specie.symbol
+    lithium = getattr(path, "lithium_per_metal", None)
+    if mobile in load_table("potentials")["pmmcs"]["shift_elements"]:
+        raise InputError(
+            f"the hop {path.name} moves {mobile}, and the fixed charges of the pmmcs potential pull a metal into vacant "
+            "lithium sites where it costs energy; take chgnet"
+        )
+    if lithium is not None and lithium < PMMCS_LEAST_LITHIUM - 1e-6:
+        raise InputError(
+            f"{path.name} holds {lithium:.3g} Li per metal, and below {PMMCS_LEAST_LITHIUM:g} the pmmcs potential gives "
+            "layered oxides the wrong cell and wrong barriers; keep more lithium or take chgnet"
+        )
+
+
+def _has_shift_metal(structure: Structure) -> bool:
+    metals = load_table("potentials")["pmmcs"]["shift_elements"]
+    return any(site.specie.symbol in metals for site in structure)
+
+
+def _default_cell(path: HopPath, calculator: Any) -> CellOf:
+    charged = calculator_name(calculator) == "pmmcs" and not _has_shift_metal(path.initial)
+    return "host" if charged and getattr(path, "perfect", None) is not None else "start"
+
+
+def _ends(path: HopPath, calculator: Any, tolerance: float, cell: CellOf) -> tuple[Relaxation, Relaxation]:
+    """Relax both ends in one cell, and see that the mobile ion stayed on its sites."""
+    if cell == "host":
+        perfect = getattr(path, "perfect", None)
+        if perfect is None:
+            raise InputError(f"{path.name} does not say what its undisturbed crystal is; take cell='start'")
+        model = _end(perfect, calculator, path, tolerance, True).structure
+        start = _end(_in_cell_of(path.initial, model), calculator, path, tolerance, False)
+    else:
+        start = _end(path.initial, calculator, path, tolerance, cell == "start")
+    end = _end(_in_cell_of(path.final, start.structure), calculator, path, tolerance, False)
+    for word, intended, found in (("start", path.initial, start), ("end", path.final, end)):
+        _check_stayed(path, intended, found.structure, word)
+    return start, end
+
+
+def _check_stayed(path: HopPath, intended: Structure, relaxed: Structure, word: str) -> None:
+    """Raise if the mobile ion moved by nearly half the hop, beyond the drift of the whole crystal."""
+    shifts = relaxed.frac_coords - intended.frac_coords
+    shifts -= np.round(shifts)
+    others = np.delete(shifts, path.mobile_index, axis=0)
+    drift = np.median(others, axis=0) if len(others) else np.zeros(3)
+    way = float(np.linalg.norm((shifts[path.mobile_index] - drift) @ relaxed.lattice.matrix))
+    if way > max(_LEFT_SITE_A, _LEFT_SITE_SHARE * path.hop_length_A):
+        raise ConvergenceError(
+            f"the ion left the {word} of {path.name} on relaxation, by {way:.1f} Å: the site is not a minimum of this "
+            "calculator; take a path over it"
+        )
+
+
 def _end(
     structure: Structure, calculator: Any, path: HopPath, tolerance: float, relax_cell: bool
 ) -> Relaxation:
-    """Relax one end of the path."""
     result = relax(structure, calculator, force_tolerance=tolerance, cell=relax_cell)
     if not result.converged:
         raise ConvergenceError(
@@ -226,108 +239,41 @@ def _in_cell_of(structure: Structure, model: Structure) -> Structure:
     )
 
 
-def _lay_band(
-    start: Relaxation, end: Relaxation, images: int, calculator: Any, *, path: HopPath, spring: float
-) -> Any:
-    """Place the images; the ends carry stored energies so that they are not computed again."""
-    from ase.calculators.singlepoint import SinglePointCalculator
-    from ase.mep import NEB
-
-    first, last = to_atoms(start.structure), to_atoms(end.structure)
-    last.positions = first.positions + _displacements(first, last)
-    way = float(np.linalg.norm((last.positions - first.positions)[path.mobile_index]))
-    if way < _SAME_PLACE_A:
-        raise ConvergenceError(
-            f"start and end of {path.name} relaxed into one place ({way:.2f} Å apart); the site at one end is "
-            "not a minimum of this calculator"
-        )
-    chain = [first, *(first.copy() for _ in range(images)), last]
-    band: Any = NEB(chain, k=spring, method="improvedtangent", allow_shared_calculator=True)  # type: ignore[no-untyped-call]
+def _bend(path: HopPath, start: Relaxation) -> Any:
+    """Shift of the middle of the way towards ``path.via``, Å, shape (3,), or None."""
     if path.via is None:
-        band.interpolate(method="idpp", mic=False)
-    else:
-        band.interpolate(mic=False)
-        _lead_over(chain, path)
-    for atoms in chain[1:-1]:
-        atoms.calc = calculator
-    for atoms in (first, last):
-        energy, forces = single_point(atoms, calculator)
-        stored = SinglePointCalculator(atoms, energy=energy, forces=forces)  # type: ignore[no-untyped-call]
-        atoms.calc = stored
-    return band
+        return None
+    ends = (path.initial[path.mobile_index].frac_coords, path.final[path.mobile_index].frac_coords)
+    return (np.asarray(path.via) - (ends[0] + ends[1]) / 2.0) @ start.structure.lattice.matrix
 
 
-def _lead_over(chain: list[AseAtoms], path: HopPath) -> None:
-    """Bend the way of the mobile ion over ``path.via``: two straight legs, images evenly spaced on them."""
-    ends = [atoms.positions[path.mobile_index].copy() for atoms in (chain[0], chain[-1])]
-    first, last = (path.initial[path.mobile_index].frac_coords, path.final[path.mobile_index].frac_coords)
-    bend = (np.asarray(path.via) - (first + last) / 2.0) @ chain[0].cell.array
-    middle = (ends[0] + ends[1]) / 2.0 + bend
-    track = np.array([ends[0], middle, ends[1]])
-    marks = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(track, axis=0), axis=1))])
-    for atoms, way in zip(chain, np.linspace(0.0, marks[-1], len(chain)), strict=True):
-        atoms.positions[path.mobile_index] = [np.interp(way, marks, track[:, axis]) for axis in range(3)]
+def _freeze(atoms: Any, calculator: Any) -> None:
+    """Store energy and forces of an end, so that they are not computed again."""
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    energy, forces = single_point(atoms, calculator)
+    atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces)  # type: ignore[no-untyped-call]
 
 
-def _displacements(first: AseAtoms, last: AseAtoms) -> Any:
-    """Way of every atom from start to end, shape [n, 3] in Å: as given, unless the path crosses the cell."""
-    from ase.geometry import find_mic
-
-    given = last.positions - first.positions
-    nearest, lengths = find_mic(given, first.cell, pbc=True)  # type: ignore[no-untyped-call]
-    short = np.linalg.norm(given, axis=1) <= lengths + _SAME_PLACE_A
-    return np.where(short[:, None], given, nearest)
-
-
-class _BandWatch:
-    """Runs the two stages, looks at every step, and remembers how far the band is."""
-
-    def __init__(
-        self, band: Any, calculator: Any, name: str, on_step: Callable[[BandStep], None] | None
-    ) -> None:
-        self.band, self.calculator, self.name, self.on_step = band, calculator, name, on_step
-        self.count = -1
-        self.residual = math.inf
-        self.stage: Literal["plain", "climbing"] = "plain"
-
-    def run(self, stage: Literal["plain", "climbing"], tolerance: float, steps: int) -> bool:
-        """Relax the band in one stage; True if its residual fell below ``tolerance`` (eV/Å)."""
-        from ase.optimize import FIRE
-
-        self.stage = stage
-        self.band.climb = stage == "climbing"
-        driver = FIRE(self.band, logfile=None)
-        driver.attach(self, interval=1)
-        return bool(driver.run(fmax=tolerance, steps=steps))
-
-    def __call__(self) -> None:
-        self.count += 1
-        energies = np.asarray(self.band.energies)
-        check_finite(self.calculator, float(energies.sum()), np.asarray(self.band.real_forces))
-        self.residual = float(self.band.get_residual())
-        if self.count > _GRACE_STEPS and self.residual > _EXPLODED_EV_PER_A:
-            raise StructureError(
-                f"the band of {self.name} has a residual of {self.residual:.3g} eV/Å after {self.count} steps: "
-                "images overlap; take more images or another path"
-            )
-        if self.on_step is not None:
-            height = float(energies.max() - energies[0])
-            self.on_step(BandStep(self.stage, self.count, height, self.residual))
-
-
-def _result(path: HopPath, band: Any, watch: _BandWatch, converged: bool, relax_cell: bool) -> Barrier:
-    chain: list[AseAtoms] = band.images
-    with calculator_errors(watch.calculator):
-        inner = np.asarray(band.get_forces()).reshape(len(chain) - 2, -1, 3)
-    energies = np.asarray(band.energies) - band.energies[0]
-    residuals = [
-        np.asarray(chain[0].get_forces()),
-        *inner,
-        np.asarray(chain[-1].get_forces()),
-    ]
+def _result(
+    path: HopPath,
+    band: ClimbingBand,
+    watch: BandWatch,
+    converged: bool,
+    *,
+    cell: CellOf,
+    endpoint_tolerance: float,
+) -> Barrier:
+    chain = band.images
+    inner = band.get_forces().reshape(len(chain) - 2, -1, 3)
+    energies = band.image_energies - band.image_energies[0]
+    residuals = [chain[0].get_forces(), *inner, chain[-1].get_forces()]
     track = np.array([atoms.positions[path.mobile_index] for atoms in chain])
     distances = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(track, axis=0), axis=1))])
     top = int(np.argmax(energies))
+    saddle = top if 0 < top < len(chain) - 1 else None
+    curvature = None if saddle is None else band.curvature(saddle)
+    peaks = band.climbers()
     return Barrier(
         host=path.host,
         path=path.name,
@@ -342,13 +288,46 @@ def _result(path: HopPath, band: Any, watch: _BandWatch, converged: bool, relax_
             )
             for distance, energy, force, atoms in zip(distances, energies, residuals, chain, strict=True)
         ),
-        climbing=bool(band.climb),
-        climbing_image=top if 0 < top < len(chain) - 1 else None,
+        climbing=bool(band.climb and band.climbers()),
+        climbing_image=saddle,
+        humps=tuple(peaks),
+        minima=_minima(path, band, peaks, watch.calculator, endpoint_tolerance),
+        curvature_eV_per_A2=curvature,
         converged=converged,
         max_force_eV_per_A=watch.residual,
         steps=watch.count,
+        mobile_index=path.mobile_index,
         hop_length_A=float(path.hop_length_A),
         uncertainty_eV=uncertainty_of(watch.calculator, "barrier").value,
-        cell="relaxed" if relax_cell else "given",
+        cell=cell,
+        note=_note(path, curvature),
         calculator=calculator_record(watch.calculator),
     )
+
+
+def _minima(
+    path: HopPath, band: ClimbingBand, peaks: list[int], calculator: Any, tolerance: float
+) -> tuple[IntermediateMinimum, ...]:
+    """Relax the lowest image between each pair of neighbouring humps."""
+    found = []
+    ends = [band.images[index].positions[path.mobile_index] for index in (0, -1)]
+    for left, right in pairwise(peaks):
+        image = left + int(np.argmin(band.image_energies[left : right + 1]))
+        relaxed = _end(to_structure(band.images[image]), calculator, path, tolerance, False)
+        place = to_atoms(relaxed.structure).positions[path.mobile_index]
+        from_start, from_end = (float(np.linalg.norm(place - end)) for end in ends)
+        energy = relaxed.energy_eV - float(band.image_energies[0])
+        found.append(IntermediateMinimum(image, energy, from_start, from_end, relaxed.structure))
+    return tuple(found)
+
+
+def _note(path: HopPath, curvature: float | None) -> str:
+    """What was chosen, and what is odd about the result."""
+    parts = [getattr(path, "note", "")]
+    if curvature is None:
+        parts.append("the energy has no maximum between the ends: the barrier is that of the higher end")
+    elif curvature >= 0.0:
+        parts.append(
+            "the highest image is not a maximum along the band, which has a kink there: take more images"
+        )
+    return "; ".join(part for part in parts if part)

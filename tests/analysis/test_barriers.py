@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -10,10 +11,11 @@ import pytest
 from ase.calculators.calculator import Calculator
 from pymatgen.core import Lattice, Structure
 
-from cosinter.analysis.atoms.barriers import BandStep, Barrier, barrier
-from cosinter.analysis.atoms.calculators import make_calculator
+from cosinter.analysis.atoms.bands import BandStep, humps, spread_over
+from cosinter.analysis.atoms.barriers import Barrier, barrier, hop_calculator
+from cosinter.analysis.atoms.calculators import make_calculator, to_atoms
 from cosinter.data.exceptions import ConvergenceError, EngineError, InputError
-from cosinter.structures.migration import MigrationPath, layered_hop, nasicon_hop
+from cosinter.structures.migration import MigrationPath, layered_hop, migration_path, nasicon_hop
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,17 @@ class Ripple(Calculator):
 
 
 def ripple_path(step: float = 2.5) -> Path:
-    """One Li that hops by ``step`` along x; an O beside the way keeps the cell company."""
+    """One Li that hops by ``step`` along x; an O beside the middle of the way keeps the cell company."""
 
     def at(x: float) -> Structure:
-        positions = [[0.5 + x, 5.0, 5.0], [0.5 + 1.25, 5.0, 8.0]]
+        positions = [[0.5 + x, 5.0, 5.0], [0.5 + step / 2, 5.0, 8.0]]
         return Structure(Lattice.cubic(10.0), ["Li+", "O2-"], positions, coords_are_cartesian=True)
 
     return Path("ripple", "nothing", at(0.0), at(step), 0, abs(step))
 
 
 def solve(path: Path, calculator: object, **options: object) -> Barrier:
-    return barrier(path, calculator, relax_cell=False, **options)  # type: ignore[arg-type]
+    return barrier(path, calculator, cell="given", **options)  # type: ignore[arg-type]
 
 
 def test_the_saddle_of_a_known_surface_is_exact() -> None:
@@ -76,6 +78,9 @@ def test_the_saddle_of_a_known_surface_is_exact() -> None:
     assert result.reverse_barrier_eV == pytest.approx(result.barrier_eV, abs=1e-6)
     assert (result.converged, result.climbing, result.climbing_image) == (True, True, 3)
     assert result.max_force_eV_per_A <= 0.005
+    # d2E/dx2 at the top: -height/2 (2 pi/a)^2; step of 0.02 Å and residual leave 0.1 %
+    assert result.curvature_eV_per_A2 == pytest.approx(-0.2 * (2 * np.pi / 2.5) ** 2, rel=2e-3)
+    assert (result.humps, result.minima) == ((3,), ())
     assert len(result.images) == 7
     assert result.images[0].distance_A == 0.0
     assert result.images[-1].distance_A == pytest.approx(2.5, abs=1e-3)
@@ -176,6 +181,102 @@ def test_a_site_on_the_way_leads_the_first_band() -> None:
     assert full.barrier_eV == pytest.approx(0.4, abs=2e-3)
 
 
+def test_an_end_that_runs_away_is_named() -> None:
+    # laid 0.95 Å from its minimum: relaxes back by more than 0.45 of the hop of 1.6 Å
+    path, calculator = ripple_path(step=1.6), Ripple()
+    calculator.a = 4.0
+    late, far = path.initial.copy(), path.final.copy()
+    for end in (late, far):
+        end.translate_sites([0], [0.095, 0, 0])
+    with pytest.raises(ConvergenceError, match="left the start"):
+        solve(replace(path, initial=late, final=far), calculator)
+
+
+def test_a_minimum_on_the_way_gives_two_saddles_and_the_higher_one_counts() -> None:
+    tilt = 0.04
+    result = solve(ripple_path(step=5.0), Ripple(tilt=tilt), images=9, force_tolerance=0.005)
+    first, second = result.humps
+    assert result.climbing_image == second
+    # both maxima climb: saddles differ by exactly one period of the tilt, as do the minima
+    heights = [result.images[i].energy_eV for i in (first, second)]
+    assert heights[1] - heights[0] == pytest.approx(tilt * 2.5, abs=1e-3)
+    assert result.barrier_eV == heights[1]
+    (valley,) = result.minima
+    assert first < valley.image < second
+    assert valley.energy_eV == pytest.approx(tilt * 2.5, abs=1e-3)
+    assert (valley.from_start_A, valley.from_end_A) == pytest.approx((2.5, 2.5), abs=0.01)
+
+
+def test_a_way_without_a_maximum_has_no_saddle() -> None:
+    # from a minimum to the top of the next hump, which is stationary too
+    result = solve(ripple_path(step=1.25), Ripple())
+    assert (result.climbing, result.climbing_image, result.curvature_eV_per_A2) == (False, None, None)
+    assert result.converged
+    assert result.barrier_eV == pytest.approx(0.4, abs=1e-6)
+    assert result.reverse_barrier_eV == 0.0
+    assert "no maximum" in result.note
+
+
+def test_humps_ignore_ripples() -> None:
+    assert humps([0.0, 0.3, 0.295, 0.4, 0.0]) == [3]
+    assert humps([0.0, 0.3, 0.1, 0.2, 0.19, 0.5, 0.2]) == [1, 5]
+    assert humps([0.0, 0.4, 0.4, 0.0]) == [1]
+    assert humps([0.0, 0.1, 0.2]) == []
+
+
+def test_the_answer_is_plain_json() -> None:
+    data = solve(ripple_path(), Ripple(), images=3).to_dict()
+    assert json.loads(json.dumps(data)) == data
+    named = {
+        "host",
+        "path",
+        "barrier_eV",
+        "reverse_barrier_eV",
+        "images",
+        "climbing",
+        "converged",
+        "calculator",
+    }
+    assert named <= set(data)
+    assert set(data["images"][0]) == {"distance_A", "energy_eV", "max_force_eV_per_A"}
+
+
+def test_images_in_two_processes_give_the_same_forces() -> None:
+    path = migration_path("li2tio3")
+    calculator = hop_calculator(path)
+    frames = [to_atoms(path.initial), to_atoms(path.final), to_atoms(path.initial)]
+    frames[2].positions[0, 0] += 0.1
+    with spread_over(1, calculator) as here, spread_over(2, calculator) as there:
+        for (energy, forces), (other, other_forces) in zip(here(frames), there(frames), strict=True):
+            assert other == pytest.approx(energy, abs=1e-9)  # rounding of sums over 95 ions
+            assert other_forces == pytest.approx(forces, abs=1e-9)
+
+
+def test_processes_that_cannot_be_used_are_refused() -> None:
+    with pytest.raises(InputError, match="workers is 0"), spread_over(0, Ripple()):
+        pass
+    calculator = Ripple()
+    calculator.handle = lambda: None  # type: ignore[attr-defined]  # cannot be sent to a process
+    with pytest.raises(EngineError, match="workers=1"), spread_over(2, calculator) as evaluate:
+        evaluate([to_atoms(ripple_path().initial)])
+
+
+def test_hops_the_potential_cannot_do_are_refused() -> None:
+    calculator = make_calculator("pmmcs")
+    with pytest.raises(InputError, match=r"0\.5 Li per metal.*take chgnet"):
+        barrier(migration_path("LiNiO2", lithium=0.5), calculator)
+    with pytest.raises(InputError, match=r"moves Ni.*take chgnet"):
+        barrier(migration_path("LiNiO2", "ni_to_tetrahedral"), calculator)
+
+
+def test_a_vacancy_without_transition_metals_sits_in_a_background() -> None:
+    path = migration_path("li3po4_beta")
+    assert hop_calculator(path).compensation == "background"
+    assert hop_calculator(migration_path("ltp")).compensation == "uniform"
+    with pytest.raises(InputError, match="undisturbed"):
+        barrier(ripple_path(), Ripple(), cell="host")
+
+
 def test_lithium_hops_through_the_tetrahedron_of_a_layered_oxide() -> None:
     result = barrier(layered_hop("LiNiO2"), make_calculator("pmmcs"))
     # computed before with this potential, other code, cell of the host without vacancies: 0.384 eV; the cell
@@ -207,3 +308,22 @@ def test_hops_computed_before(path: Callable[[], MigrationPath], expected: float
     assert result.barrier_eV == pytest.approx(expected, abs=0.03)
     # independent of it: tracer diffusion in NMC111 0.85 eV (Uxa et al. 2021) bounds the single hop from above
     assert result.barrier_eV < 0.85
+
+
+@pytest.mark.slow
+def test_a_band_in_two_processes_is_the_band_in_one() -> None:
+    path = migration_path("LiNiO2")
+    one, two = (barrier(path, hop_calculator(path), workers=n) for n in (1, 2))
+    assert two.barrier_eV == pytest.approx(one.barrier_eV, abs=1e-6)
+    assert two.steps == one.steps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", ["li2tio3", "li4ti5o12", "li3po4", "li3po4_beta"])
+def test_default_hop_of_every_other_host_converges(host: str) -> None:
+    path = migration_path(host)
+    result = barrier(path, hop_calculator(path))
+    assert result.converged
+    assert 0.1 < result.barrier_eV < 1.0  # lithium ions move in all of them, none is a superionic conductor
+    assert result.curvature_eV_per_A2 is not None
+    assert result.curvature_eV_per_A2 < 0.0

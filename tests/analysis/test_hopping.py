@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.constants import electron_volt, k
 
-from cosinter.analysis.atoms.barriers import hop_diffusivity
+from cosinter.analysis.atoms.hopping import hop_diffusivity, hop_rate, softening_eV
 from cosinter.data.exceptions import InputError
 
 
@@ -54,3 +54,39 @@ def test_values_out_of_range_are_refused(bad: dict[str, float]) -> None:
     merged = {**options, "dimensionality": 3, **bad}
     with pytest.raises(InputError, match=next(iter(bad))):
         hop_diffusivity(**merged)  # type: ignore[arg-type]
+
+
+def test_rate_is_transition_state_theory() -> None:
+    record = hop_rate(0.9, 0.1, paths=2, attempt_frequency_Hz=4e12)
+    for temperature in (700.0, 973.15):
+        expected = 2 * 4e12 * np.exp(-0.9 * electron_volt / (k * temperature))
+        assert record(temperature) == pytest.approx(expected, rel=1e-9)
+    assert (record.unit, record.kind) == ("1/s", "computed")
+    assert "assumed" in record.note
+
+
+def test_diffusivity_is_the_rate_times_the_walk() -> None:
+    options = {"attempt_frequency_Hz": 3e12, "attempt_frequency_kind": "computed", "softening_eV": 0.05}
+    rate = hop_rate(0.4, 0.1, **options)  # type: ignore[arg-type]
+    walk = hop_diffusivity(0.4, 0.1, hop_length_m=3e-10, neighbours=4, dimensionality=2, **options)  # type: ignore[arg-type]
+    assert walk(800.0) == pytest.approx(3e-10**2 * float(rate(800.0)), rel=1e-12)
+    assert walk.log10_uncertainty == rate.log10_uncertainty
+    assert "nu = 3e+12 Hz (computed), z = 4, d = 2" in walk.note
+
+
+def test_softening_widens_the_uncertainty_of_universal_potentials_only() -> None:
+    assert softening_eV(1.0, "pmmcs") == 0.0
+    assert softening_eV(1.0, "mace.calculators:mace_mp") == softening_eV(1.0, "chgnet") > 0.0
+    soft = softening_eV(1.0, "chgnet")
+    plain, wide = hop_rate(1.0, 0.2), hop_rate(1.0, 0.2, softening_eV=soft)
+    assert wide.reference_value == plain.reference_value  # a bias of unknown size moves no value
+    ratio = wide.activation_energy_uncertainty / plain.activation_energy_uncertainty
+    assert ratio == pytest.approx(np.hypot(0.2, soft) / 0.2)
+    assert "one-sided" in wide.note
+    assert "one-sided" not in plain.note
+
+
+@pytest.mark.parametrize("bad", [{"paths": 0}, {"softening_eV": -0.1}, {"attempt_frequency_kind": "guessed"}])
+def test_rates_out_of_range_are_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=next(iter(bad))):
+        hop_rate(0.5, 0.1, **bad)  # type: ignore[arg-type]
