@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -42,7 +42,8 @@ class Phonons:
 
     ``free_energy_kJ_per_mol`` holds zero-point and thermal energy, not the static lattice energy.
     ``heat_capacity_J_per_mol_K`` is C_V, which stands in for C_p: the difference (alpha^2 V B T) is a few
-    percent at 1000 K. ``imaginary_percent`` of the modes are imaginary and left out of the sums.
+    percent at 1000 K (:mod:`cosinter.analysis.atoms.quasiharmonic` has it). ``imaginary_percent`` of the modes are
+    imaginary and left out of the sums, as ``imaginary_policy`` allowed.
     ``entropy_uncertainty_percent`` is ``None`` if the calculator was never compared with measurements.
     """
 
@@ -54,6 +55,7 @@ class Phonons:
     heat_capacity_J_per_mol_K: FloatArray
     imaginary_percent: float
     lowest_frequency_THz: float
+    imaginary_policy: ImaginaryPolicy
     charges_used: bool
     supercell: tuple[int, int, int]
     displacements: int
@@ -61,6 +63,23 @@ class Phonons:
     mesh: tuple[int, int, int]
     entropy_uncertainty_percent: float | None
     calculator: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all fields as plain JSON types."""
+        return plain_fields(self)
+
+
+def plain_fields(result: Any) -> dict[str, Any]:
+    """Fields of a result dataclass as JSON types: arrays and tuples become lists, all else stays."""
+    values = {field.name: getattr(result, field.name) for field in fields(result)}
+    return {
+        name: value.tolist()
+        if isinstance(value, np.ndarray)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+        for name, value in values.items()
+    }
 
 
 def phonon_free_energy(
@@ -127,6 +146,7 @@ def phonon_free_energy(
         heat_capacity_J_per_mol_K=np.asarray(thermal.heat_capacity) / units,
         imaginary_percent=share,
         lowest_frequency_THz=lowest,
+        imaginary_policy=imaginary,
         charges_used=charges_used,
         supercell=repeats,
         displacements=displacements,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from ase.calculators.calculator import Calculator
@@ -92,6 +94,13 @@ def test_rutile_entropy_and_its_documented_deviation(titania: Phonons) -> None:
     assert titania.charges_used
     assert (titania.formula, titania.formula_units) == ("TiO2", 2.0)
     assert titania.displacements == 3  # symmetry: one of Ti, two of O
+
+
+def test_the_result_is_plain_json_and_says_the_policy(titania: Phonons) -> None:
+    record = json.loads(json.dumps(titania.to_dict()))
+    assert record["imaginary_policy"] == "warn"
+    assert record["entropy_J_per_mol_K"] == titania.entropy_J_per_mol_K.tolist()
+    assert record["supercell"] == [3, 3, 4]
 
 
 def test_the_answer_does_not_depend_on_the_cell(titania: Phonons) -> None:
