@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cosinter.workflows.plan import Stage
@@ -45,11 +45,19 @@ class AtomStages:
     def barrier(self, host: str, mechanism: str) -> Stage:
         """Barrier of a hop in a host."""
         inputs = {"host": host.lower(), "mechanism": mechanism}
-        return self._stage(f"{host.lower()}-{mechanism}", "barrier", inputs, ("barriers",))
+        return self._stage(
+            f"{host.lower()}-{mechanism}", "barrier", inputs, ("barriers", "bands", "hop_results")
+        )
 
     def phonon(self, name: str) -> Stage:
         """Phonons of a named crystal."""
         return self._stage(name, "phonon", {"name": name}, ("phonons",), "phonopy")
+
+    def vibrations(self, name: str) -> Stage:
+        """Quasi-harmonic entropy and heat capacity of a named crystal beside measured ones."""
+        sources = ("phonons", "quasiharmonic")
+        stage = self._stage(name, "vibrations", {"name": name}, sources, "phonopy", "cantera")
+        return replace(stage, code=(*stage.code, "analysis/thermochemistry", "data/thermochemistry.yaml"))
 
     def interface(self, pair: Mapping[str, Any]) -> Stage:
         """Interface of two crystals; ``pair`` holds film, substrate and their planes."""

@@ -12,9 +12,13 @@ from typing import Annotated
 import typer
 
 from cosinter.workflows.commands import (
+    benchmark,
     calibrate,
+    crystals,
     data,
     energies,
+    hops,
+    interfaces,
     optimise,
     phases,
     plot,
@@ -61,7 +65,11 @@ for _command in (
     runs.run,
     runs.validate,
     runs.schema,
-    science.structure,
+    crystals.structure,
+    crystals.orderings,
+    crystals.slab,
+    interfaces.interface,
+    hops.barrier,
     react.react,
     science.sinter,
     optimise.optimise,
@@ -81,6 +89,7 @@ app.command("map")(optimise.process_map)
 app.add_typer(phases.app, name="phases")
 app.add_typer(data.app, name="data")
 app.add_typer(plot.app, name="plot")
+app.add_typer(benchmark.app, name="benchmark")
 
 
 def main() -> None:

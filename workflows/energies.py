@@ -93,9 +93,10 @@ def energy_plan(calculator: str, crystals: Sequence[str], *, entropies: bool = F
     UnknownNameError
         A crystal that is not tabulated.
     """
-    from cosinter.analysis.atoms.crystal_energies import starting_cell, structure_sha256
+    from cosinter.analysis.atoms.crystal_energies import starting_cell
     from cosinter.analysis.thermochemistry.energy_tables import rules
     from cosinter.structures.crystals import resolve
+    from cosinter.structures.fingerprint import structure_sha256
 
     cells = {name: starting_cell(name) for name in dict.fromkeys(map(resolve, crystals))}
     engines = ("ase", *ENGINES.get(calculator, ()))

@@ -290,10 +290,12 @@ class Interface(Section):
 
 
 class Hop(Section):
-    """A lithium hop whose barrier is computed."""
+    """An ion's hop whose barrier is computed."""
 
     host: Name
-    mechanism: Literal["divacancy", "single", "vacancy"]
+    mechanism: Name = Field(
+        description="path of the host as listed by cosinter barrier --list, e.g. dumbbell, m1-m2-m1"
+    )
 
 
 class Atomistic(Section):
@@ -321,9 +323,9 @@ class Atomistic(Section):
         "alpo4",
     )
     barriers: tuple[Hop, ...] = (
-        Hop(host="linio2", mechanism="divacancy"),
-        Hop(host="linio2", mechanism="single"),
-        Hop(host="ltp", mechanism="vacancy"),
+        Hop(host="linio2", mechanism="tetrahedral"),
+        Hop(host="linio2", mechanism="dumbbell"),
+        Hop(host="ltp", mechanism="m1-m2-m1"),
     )
     phonons: tuple[Name, ...] = ("tio2", "li2tio3", "li3po4")
     interfaces: tuple[Interface, ...] = (

@@ -1,9 +1,9 @@
-"""Commands about single questions: structure and sinter."""
+"""The command sinter, and how a command writes a file that the user named."""
 
 from __future__ import annotations
 
 import json
-from enum import StrEnum
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,44 +12,6 @@ import typer
 from cosinter.data.exceptions import InputError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
-
-class StructureFormat(StrEnum):
-    """File formats of atomic structures."""
-
-    cif = "cif"
-    poscar = "poscar"
-    xyz = "xyz"
-    json = "json"
-    lammps_data = "lammps-data"
-
-
-def structure(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME", help="Name of a crystal, e.g. ncm811, latp, li2tio3.", show_default=False
-        ),
-    ],
-    file_format: Annotated[
-        StructureFormat, typer.Option("--format", help="File format; json keeps oxidation states.")
-    ] = StructureFormat.cif,
-    out: Annotated[Path | None, typer.Option(help="File to write; the screen if not given.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the cation ordering.")] = 1,
-) -> None:
-    """Build an ordered, charge-neutral structure of a named crystal.
-
-    Example: cosinter structure ncm811 --format cif --out ncm811.cif
-    """
-    from cosinter.structures.named import build, write
-    from cosinter.workflows.commands.react_options import plain
-
-    text = write(build(plain(name), seed=seed), file_format.value)
-    if out is None:
-        typer.echo(text)
-        return
-    write_user_file(out, text)
-    typer.echo(f"{name}: {out}", err=True)
 
 
 def sinter(
@@ -101,6 +63,24 @@ def sinter(
 
 def _shown(key: str, value: float) -> str:
     return f"{value:.3f}" if key.endswith(("_fraction", "_per_metal")) else f"{value:.4g}"
+
+
+def make_user_folder(path: Path | None) -> None:
+    """Make a folder that the user named, before the work whose results go into it.
+
+    Raises
+    ------
+    InputError
+        It cannot be made or written.
+    """
+    if path is None:
+        return
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise InputError(f"folder {path} cannot be written; name another")
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path} ({error.strerror or error})") from error
 
 
 def write_user_file(path: Path, text: str | bytes) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from cosinter.data.exceptions import InputError
 from cosinter.data.tables import load_table
+from cosinter.workflows.references import reference_barrier
 from cosinter.workflows.report.content import Headline, Number, PublishedRow, Verdict
 from cosinter.workflows.study import Case, Study
 
@@ -199,10 +200,8 @@ def layered_kept(temperature_C: Iterable[float], layered: Iterable[float], *, li
 
 def cited_barrier(host: str, mechanism: str) -> tuple[float | None, str]:
     """A barrier (eV) to show beside a computed one, and where it is from."""
-    for row in load_table("references")["barriers"]:
-        if row["host"] == host and row["mechanism"] == mechanism:
-            return float(row["value_eV"]), f"{row['source']} ({row['kind']})"
-    return None, ""
+    row = reference_barrier(host, mechanism)
+    return (float(row["value_eV"]), f"{row['source']} ({row['kind']})") if row else (None, "")
 
 
 def measured_entropy(name: str) -> tuple[float | None, str]:

@@ -60,37 +60,15 @@ def relax(task: Task) -> dict[str, Any]:
 def barrier(task: Task) -> dict[str, Any]:
     """Find the barrier of a lithium hop; all images are kept."""
     from cosinter.analysis.atoms.barriers import barrier as find_barrier
-    from cosinter.analysis.atoms.calculators import make_calculator
-    from cosinter.structures.migration import layered_hop, nasicon_hop
+    from cosinter.analysis.atoms.barriers import hop_calculator
+    from cosinter.structures.migration import migration_path, path_name
 
-    host, mechanism = task.inputs["host"], task.inputs["mechanism"]
-    path = nasicon_hop(host) if mechanism == "vacancy" else layered_hop(host, mechanism=mechanism)
-    result = find_barrier(path, make_calculator(task.inputs["calculator"], path.initial))
+    host, mechanism = task.inputs["host"], path_name(task.inputs["host"], task.inputs["mechanism"])
+    path = migration_path(host, mechanism)
+    result = find_barrier(path, hop_calculator(path, task.inputs["calculator"]))
     for number, image in enumerate(result.images):
         keep(task, f"image-{number:02d}", image.structure)
-    return {
-        "host": result.host,
-        "host_name": host,
-        "path": result.path,
-        "mechanism": mechanism,
-        "note": path.note,
-        "barrier_eV": result.barrier_eV,
-        "reverse_barrier_eV": result.reverse_barrier_eV,
-        "uncertainty_eV": result.uncertainty_eV,
-        "hop_length_A": result.hop_length_A,
-        "climbing": result.climbing,
-        "converged": result.converged,
-        "steps": result.steps,
-        "images": [
-            {
-                "distance_A": image.distance_A,
-                "energy_eV": image.energy_eV,
-                "max_force_eV_per_A": image.max_force_eV_per_A,
-            }
-            for image in result.images
-        ],
-        "calculator": result.calculator,
-    }
+    return {**result.to_dict(), "host_name": host, "mechanism": mechanism}
 
 
 def phonon(task: Task) -> dict[str, Any]:
@@ -113,6 +91,15 @@ def phonon(task: Task) -> dict[str, Any]:
         "entropy_uncertainty_percent": result.entropy_uncertainty_percent,
         "calculator": result.calculator,
     }
+
+
+def vibrations(task: Task) -> dict[str, Any]:
+    """Quasi-harmonic S and Cp at 298.15 K of a named crystal beside measured ones."""
+    from cosinter.analysis.atoms.calculators import make_calculator
+    from cosinter.analysis.atoms.entropy_comparison import compare_with_measured
+
+    calculator = make_calculator(task.inputs["calculator"])
+    return compare_with_measured(task.inputs["name"], calculator).to_dict()
 
 
 def interface(task: Task) -> dict[str, Any]:

@@ -53,16 +53,17 @@ def layered_diffusivity(barriers: list[Mapping[str, Any]]) -> Arrhenius | None:
     Near full lithiation the single-vacancy (oxygen dumbbell) hop carries the diffusion, the divacancy hop only once a
     third of the lithium is gone (Wei et al. 2015, doi:10.1021/jacs.5b04040).
     """
-    from cosinter.analysis.atoms.hopping import hop_diffusivity
+    from cosinter.analysis.atoms.hopping import hop_diffusivity, softening_eV
 
     for found in barriers:
-        if found["mechanism"] == "single" and found["uncertainty_eV"] is not None:
+        if found["mechanism"] == "dumbbell" and found["uncertainty_eV"] is not None:
             return hop_diffusivity(
                 found["barrier_eV"],
                 found["uncertainty_eV"],
                 hop_length_m=found["hop_length_A"] * 1e-10,
                 neighbours=6,
                 dimensionality=2,
+                softening_eV=softening_eV(found["barrier_eV"], found["calculator"]["model"]),
                 source=f"climbing-image NEB, {found['path']}, {found['calculator']['model']}",
             )
     return None

@@ -21,6 +21,7 @@ STEPS: Mapping[str, Callable[[Task], dict[str, Any]]] = {
     "relax": atoms.relax,
     "barrier": atoms.barrier,
     "phonon": atoms.phonon,
+    "vibrations": atoms.vibrations,
     "interface": atoms.interface,
     "energy": energies.energy,
     "entropy": energies.entropy,
