@@ -14,8 +14,10 @@ FORCES = (
     "data/potentials.yaml",
     "analysis/atoms/calculators.py",
     "analysis/atoms/lammps_engine.py",
+    "analysis/atoms/lammps_library.py",
     "workflows/steps/atoms.py",
 )
+RELAXATION = ("relaxation", "abort_rules", "checkpoint")
 ENGINES: Mapping[str, tuple[str, ...]] = {"pmmcs": ("lammps",), "chgnet": ("chgnet",)}
 
 
@@ -34,7 +36,7 @@ class AtomStages:
             name=f"{function}-{name}{self.suffix}",
             function=function,
             inputs={**inputs, "calculator": self.calculator, "seed": self.seed},
-            code=(*FORCES, *(f"analysis/atoms/{source}.py" for source in ("relaxation", *sources))),
+            code=(*FORCES, *(f"analysis/atoms/{source}.py" for source in (*RELAXATION, *sources))),
             engines=("ase", "pymatgen", *ENGINES.get(self.calculator, ()), *engines),
         )
 

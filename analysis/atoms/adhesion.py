@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import constants
 
+from cosinter.analysis.atoms.abort_rules import INTERFACE_RULES
 from cosinter.analysis.atoms.calculators import calculator_record, single_point, to_atoms
 from cosinter.analysis.atoms.relaxation import relax
 from cosinter.data.exceptions import CosinterError, EngineError, InputError
@@ -270,6 +271,7 @@ def _relaxed(
             structure,
             calculator,
             cell=False,
+            rules=INTERFACE_RULES,
             soft_steps=100,
             force_tolerance=force_tolerance,
             max_steps=max_steps,

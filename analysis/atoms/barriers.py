@@ -301,7 +301,7 @@ def _result(
         uncertainty_eV=uncertainty_of(watch.calculator, "barrier").value,
         cell=cell,
         note=_note(path, curvature),
-        calculator=calculator_record(watch.calculator),
+        calculator=calculator_record(watch.calculator, path.initial),
     )
 
 

@@ -1,7 +1,8 @@
 """One way to an energy: calculators by name, and what each of them may be asked for.
 
-``pmmcs`` is the embedded rigid-ion potential (LAMMPS library), ``chgnet`` the machine-learned potential of the
-optional extra ``ml``; any other ASE calculator is named by an entry string ``package.module:Class``.
+``pmmcs`` is the embedded rigid-ion potential and ``latp-shell`` the shell model of LATP (LAMMPS library), ``chgnet``
+the machine-learned potential of the optional extra ``ml``; ``cp2k``, ``espresso`` and ``vasp`` are the DFT codes of
+:mod:`cosinter.analysis.atoms.dft`; any other ASE calculator is named by an entry string ``package.module:Class``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from cosinter.data.exceptions import (
     UnknownNameError,
 )
 from cosinter.data.tables import load_table
+from cosinter.structures.fingerprint import structure_sha256
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -32,6 +34,7 @@ AseAtoms = Any  # ase.Atoms, whose own types are incomplete
 Quantity = Literal["lattice", "barrier", "entropy", "reaction_energy"]
 
 OXIDATION_STATE = "oxidation_state"
+DFT_CODES = ("cp2k", "espresso", "vasp")
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,14 @@ def make_calculator(name_or_entry: str, structure: Structure | None = None, **op
     Parameters
     ----------
     name_or_entry
-        ``pmmcs``, ``chgnet``, or ``package.module:Class`` of any ASE calculator.
+        ``pmmcs``, ``latp-shell``, ``chgnet``, ``cp2k``, ``espresso``, ``vasp``, or ``package.module:Class`` of any
+        ASE calculator.
     structure
-        If given, tried at once: an ion without parameters is reported here and not in the middle of a run.
+        If given to a potential, it is tried at once: an ion without parameters is reported here and not in the
+        middle of a run. The DFT codes take k-points, spins and Hubbard terms from it and do not calculate yet;
+        ``espresso`` and ``vasp`` cannot do without.
     options
-        Handed to the calculator's class.
+        Handed to the calculator's class; those of the DFT codes stand in :mod:`cosinter.analysis.atoms.dft`.
 
     Raises
     ------
@@ -66,7 +72,8 @@ def make_calculator(name_or_entry: str, structure: Structure | None = None, **op
     MissingEngineError
         The library behind the calculator is not installed.
     InputError
-        Options the calculator does not take, or an entry that is not an ASE calculator.
+        Options the calculator does not take, an entry that is not an ASE calculator, or no structure where the
+        calculator needs one.
 
     Example
     -------
@@ -77,7 +84,7 @@ def make_calculator(name_or_entry: str, structure: Structure | None = None, **op
     if maker is None and ":" not in name_or_entry:
         raise UnknownNameError("calculator", name_or_entry, (*_MAKERS, "package.module:Class"))
     try:
-        calculator = maker(**options) if maker else _from_entry(name_or_entry, options)
+        calculator = maker(structure, options) if maker else _from_entry(name_or_entry, options)
     except (TypeError, ValueError, AttributeError) as error:
         if isinstance(error, CosinterError):
             raise
@@ -85,18 +92,48 @@ def make_calculator(name_or_entry: str, structure: Structure | None = None, **op
         raise InputError(f"calculator '{name_or_entry}' cannot be made {given} ({error})") from error
     if not hasattr(calculator, "get_property") and not hasattr(calculator, "get_potential_energy"):
         raise InputError(f"'{name_or_entry}' is not an ASE calculator; name a class that is one")
-    if structure is not None:
+    if structure is not None and calculator_name(calculator) not in DFT_CODES:
         single_point(to_atoms(structure), calculator)
     return calculator
 
 
-def _make_pmmcs(**options: Any) -> Any:
+def _make_pmmcs(structure: Structure | None, options: Mapping[str, Any]) -> Any:
     from cosinter.analysis.atoms.lammps_engine import RigidIonLammps
 
     return RigidIonLammps(**options)
 
 
-def _make_chgnet(**options: Any) -> Any:
+def _make_shell(structure: Structure | None, options: Mapping[str, Any]) -> Any:
+    from cosinter.analysis.atoms.core_shell import ShellModelLammps
+
+    return ShellModelLammps(**options)
+
+
+def _make_cp2k(structure: Structure | None, options: Mapping[str, Any]) -> Any:
+    from cosinter.analysis.atoms.dft import cp2k_calculator
+
+    return cp2k_calculator(structure, **options)
+
+
+def _make_espresso(structure: Structure | None, options: Mapping[str, Any]) -> Any:
+    from cosinter.analysis.atoms.dft import espresso_calculator
+
+    return espresso_calculator(_needed("espresso", structure), **options)
+
+
+def _make_vasp(structure: Structure | None, options: Mapping[str, Any]) -> Any:
+    from cosinter.analysis.atoms.dft import vasp_calculator
+
+    return vasp_calculator(_needed("vasp", structure), **options)
+
+
+def _needed(name: str, structure: Structure | None) -> Structure:
+    if structure is None:
+        raise InputError(f"calculator '{name}' takes k-points and spins from the structure; give it one")
+    return structure
+
+
+def _make_chgnet(structure: Structure | None, options: Mapping[str, Any]) -> Any:
     try:
         from chgnet.model.dynamics import CHGNetCalculator
     except ImportError as error:
@@ -109,7 +146,14 @@ def _make_chgnet(**options: Any) -> Any:
     return calculator
 
 
-_MAKERS: Mapping[str, Callable[..., Any]] = {"pmmcs": _make_pmmcs, "chgnet": _make_chgnet}
+_MAKERS: Mapping[str, Callable[[Structure | None, Mapping[str, Any]], Any]] = {
+    "pmmcs": _make_pmmcs,
+    "latp-shell": _make_shell,
+    "chgnet": _make_chgnet,
+    "cp2k": _make_cp2k,
+    "espresso": _make_espresso,
+    "vasp": _make_vasp,
+}
 
 
 def _from_entry(entry: str, options: Mapping[str, Any]) -> Any:
@@ -133,42 +177,45 @@ def calculator_name(calculator: Any) -> str:
     return str(getattr(calculator, "cosinter_name", f"{kind.__module__}:{kind.__qualname__}"))
 
 
-def calculator_record(calculator: Any) -> dict[str, Any]:
-    """Describe a calculator for provenance: model, version, parameters, kind of uncertainty (JSON types)."""
+def calculator_record(calculator: Any, structure: Structure | None = None) -> dict[str, Any]:
+    """Describe a calculator for provenance: model, version, parameters, kind of uncertainty (JSON types).
+
+    With ``structure``, the one that the result belongs to: its hash (:mod:`cosinter.structures.fingerprint`), and
+    what the calculator made of its oxidation states.
+    """
     name = calculator_name(calculator)
-    package = {"pmmcs": "lammps"}.get(name, type(calculator).__module__.partition(".")[0])
-    try:
-        version = metadata.version(package)
-    except metadata.PackageNotFoundError:
-        version = "unknown"
-    record: dict[str, Any] = {
-        "model": name,
-        "engine": package,
-        "version": version,
-        "parameters": {},
-        "uncertainty": {"kind": "not assessed"},
-    }
-    if name in load_table("potentials")["accuracy"]:
-        rows = load_table("potentials")["accuracy"][name]
+    record: dict[str, Any] = {"model": name, **_engine_record(calculator, structure)}
+    rows = load_table("potentials")["accuracy"].get(name)
+    record["uncertainty"] = {"kind": "not assessed"}
+    if rows is not None:
         record["uncertainty"] = {
             quantity: {"value": row["value"], "unit": row["unit"], "kind": row["kind"]}
             for quantity, row in rows.items()
         }
-    if name == "pmmcs":
-        record["parameters"] = {
-            "source": load_table("potentials")["pmmcs"]["sources"]["pedone2006"]["citation"],
-            "cutoff_A": calculator.cutoff_A,
-            "ewald_accuracy": calculator.accuracy,
-            "compensation": calculator.compensation,
-        }
-    elif name == "chgnet":
-        record["parameters"] = {
+    if structure is not None:
+        record["structure_sha256"] = structure_sha256(structure)
+    return record
+
+
+def _engine_record(calculator: Any, structure: Structure | None) -> dict[str, Any]:
+    """Engine, version and parameters; our own calculators say them in ``record(atoms)``."""
+    if hasattr(calculator, "cosinter_name") and hasattr(calculator, "record"):
+        own: dict[str, Any] = calculator.record(None if structure is None else to_atoms(structure))
+        return own
+    package = type(calculator).__module__.partition(".")[0]
+    try:
+        version = metadata.version(package)
+    except metadata.PackageNotFoundError:
+        version = "unknown"
+    parameters: dict[str, Any] = {}
+    if calculator_name(calculator) == "chgnet":
+        parameters = {
             "source": "CHGNet: Deng et al., Nat. Mach. Intell. 5 (2023) 1031, doi:10.1038/s42256-023-00716-3",
             "weights": str(calculator.model.version),
         }
     elif isinstance(getattr(calculator, "parameters", None), Mapping):
-        record["parameters"] = {key: str(value) for key, value in calculator.parameters.items()}
-    return record
+        parameters = {key: str(value) for key, value in calculator.parameters.items()}
+    return {"engine": package, "version": version, "parameters": parameters}
 
 
 def uncertainty_of(calculator: Any, quantity: Quantity) -> Uncertainty:

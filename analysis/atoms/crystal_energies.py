@@ -6,7 +6,6 @@ Totals of a calculator's own scale: to become enthalpies they go through reactio
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ import numpy as np
 
 from cosinter.analysis.atoms.relaxation import Step, relax
 from cosinter.data.exceptions import DataError, InputError
+from cosinter.structures.fingerprint import structure_sha256
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -70,15 +70,6 @@ class CrystalEnergy:
             return cls(**{**values, "lattice_change_percent": (float(a), float(b), float(c))})
         except (TypeError, KeyError, ValueError) as error:
             raise DataError(f"the record of a crystal's energy is damaged ({error})") from error
-
-
-def structure_sha256(structure: Structure) -> str:
-    """Hash species, lattice (1e-4 Å) and positions (1e-4 of the cell) of ``structure``, in the order of its sites."""
-    lines = [" ".join(f"{value:.4f}" for value in row) for row in structure.lattice.matrix]
-    lines += [
-        f"{site.species_string} " + " ".join(f"{x % 1.0:.4f}" for x in site.frac_coords) for site in structure
-    ]
-    return hashlib.sha256("\n".join(lines).replace("-0.0000", "0.0000").encode()).hexdigest()
 
 
 def starting_cell(name: str, *, seed: int = 0) -> Structure:

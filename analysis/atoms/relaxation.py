@@ -6,19 +6,27 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cosinter.analysis.atoms.abort_rules import (
+    GRACE_STEPS,
+    AbortRules,
+    nearest_neighbour_distances,
+    structural_rules,
+)
 from cosinter.analysis.atoms.calculators import (
     AseAtoms,
     calculator_errors,
+    calculator_name,
     calculator_record,
     check_finite,
     to_atoms,
     to_structure,
 )
+from cosinter.analysis.atoms.checkpoint import Checkpoint
 from cosinter.data.exceptions import ConvergenceError, InputError, StructureError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -26,20 +34,7 @@ if TYPE_CHECKING:
 
 Optimizer = Literal["LBFGS", "FIRE"]
 
-_GRACE_STEPS = 20  # a poor start may be rough for this many steps before the force rule counts
-
-
-@dataclass(frozen=True)
-class AbortRules:
-    """When a relaxation is given up (StructureError).
-
-    ``volume_change_percent`` against the start, ``force_eV_per_A`` after 20 steps,
-    ``isolation_A``: an atom whose nearest neighbour is farther than this has left the crystal.
-    """
-
-    volume_change_percent: float = 30.0
-    force_eV_per_A: float = 20.0
-    isolation_A: float = 4.0
+LOOK_EVERY = 10  # steps between looks at symmetry and bonds, which cost as much as a step
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,8 @@ class Step:
 @dataclass(frozen=True)
 class Relaxation:
     """A relaxed structure. Lattices are (a, b, c in Å, alpha, beta, gamma in degrees); energies are totals of
-    the calculator's own scale and must not be subtracted between compositions (see ``uncertainty_of``)."""
+    the calculator's own scale and must not be subtracted between compositions (see ``uncertainty_of``). ``notices`` say
+    what has changed that the rules only note: symmetry, bonds."""
 
     structure: Structure
     energy_eV: float
@@ -68,6 +64,7 @@ class Relaxation:
     lattice_after: tuple[float, ...]
     volume_change_percent: float
     calculator: dict[str, Any]
+    notices: tuple[str, ...] = ()
 
     @property
     def lattice_change_percent(self) -> tuple[float, float, float]:
@@ -91,6 +88,7 @@ def relax(
     soft_steps: int = 0,
     strict: bool = False,
     rules: AbortRules | None = None,
+    checkpoint: Path | None = None,
     on_step: Callable[[Step], None] | None = None,
 ) -> Relaxation:
     """Relax atoms and, with ``cell``, the cell (deformation-gradient filter of Tadmor/ASE, 6 strains).
@@ -111,6 +109,9 @@ def relax(
         Raise instead of returning ``converged=False`` when the steps run out.
     rules
         Abort rules; the defaults if not given.
+    checkpoint
+        File that keeps every fifth step: the same call goes on from there after a kill, and removes it at the end.
+        Steps count on; abort rules still compare with the start.
     on_step
         Called after every step, for progress.
 
@@ -134,9 +135,14 @@ def relax(
     True
     """
     _check_options(force_tolerance, stress_tolerance, max_steps, optimizer)
-    atoms = to_atoms(structure)
+    kept = Checkpoint.of(checkpoint, structure, calculator_name(calculator)) if checkpoint else None
+    begun = kept.read() if kept else None
+    atoms = to_atoms(begun[0] if begun else structure)
     atoms.calc = calculator
-    watch = _Watch(atoms, calculator, rules or AbortRules(), on_step)
+    watch = _Watch(atoms, calculator, rules or AbortRules(), on_step, kept, structure)
+    watch.volume = float(structure.volume)
+    if begun:
+        watch.count, soft_steps = begun[1] - 1, 0
     with calculator_errors(calculator):
         target = _with_cell(atoms) if cell else atoms
         if soft_steps > 0:
@@ -149,7 +155,10 @@ def relax(
             f"{structure.composition.reduced_formula} is not relaxed after {watch.count} steps "
             f"(largest force {watch.force:.3g} eV/Å, asked {force_tolerance:g}); raise max_steps or soft_steps"
         )
-    return _result(structure, atoms, watch, converged, cell)
+    result = _result(structure, atoms, watch, converged, cell)
+    if kept:
+        kept.drop()
+    return result
 
 
 def _check_options(force_tolerance: float, stress_tolerance: float, max_steps: int, optimizer: str) -> None:
@@ -199,9 +208,17 @@ class _Watch:
     """Looks at every step, applies the abort rules and tells the caller."""
 
     def __init__(
-        self, atoms: AseAtoms, calculator: Any, rules: AbortRules, on_step: Callable[[Step], None] | None
+        self,
+        atoms: AseAtoms,
+        calculator: Any,
+        rules: AbortRules,
+        on_step: Callable[[Step], None] | None,
+        checkpoint: Checkpoint | None,
+        start: Structure,
     ) -> None:
         self.atoms, self.calculator, self.rules, self.on_step = atoms, calculator, rules, on_step
+        self.checkpoint = checkpoint
+        self.structural = structural_rules(start, rules)
         self.volume = atoms.get_volume()
         self.formula = atoms.get_chemical_formula()
         self.count = -1
@@ -220,21 +237,23 @@ class _Watch:
                 f"{self.formula} changed its volume by {change:+.0f} % in step {self.count}, allowed is "
                 f"±{self.rules.volume_change_percent:g} %; check the start or take another calculator"
             )
-        if self.count > _GRACE_STEPS and self.force > self.rules.force_eV_per_A:
+        if self.count > GRACE_STEPS and self.force > self.rules.force_eV_per_A:
             raise StructureError(
                 f"{self.formula} still feels a force of {self.force:.3g} eV/Å after {self.count} steps, allowed "
                 f"is {self.rules.force_eV_per_A:g}; start with soft_steps or a better structure"
             )
+        if self.count % LOOK_EVERY == 0:
+            self._look_at_structure()
+        if self.checkpoint is not None and self.count % self.checkpoint.every == 0:
+            self.checkpoint.write(to_structure(self.atoms), self.count)
         if self.on_step is not None:
             self.on_step(Step(self.count, self.energy, self.force, volume))
 
-
-def nearest_neighbour_distances(structure: Structure, *, cutoff_A: float) -> NDArray[np.float64]:
-    """Distance (Å) of every atom to its nearest neighbour, shape [n]; inf if beyond ``cutoff_A``."""
-    centres, _, _, distances = structure.get_neighbor_list(cutoff_A)
-    nearest = np.full(len(structure), np.inf)
-    np.minimum.at(nearest, centres, distances)
-    return nearest
+    def _look_at_structure(self) -> None:
+        """Apply the rules about symmetry and bonds that end a run."""
+        ending = [rule for response, rule in self.structural if response == "raise"]
+        for broken in filter(None, (rule.broken(to_structure(self.atoms)) for rule in ending)):
+            raise StructureError(f"{broken} in step {self.count}; take a better start or another calculator")
 
 
 def _result(structure: Structure, atoms: AseAtoms, watch: _Watch, converged: bool, cell: bool) -> Relaxation:
@@ -247,6 +266,12 @@ def _result(structure: Structure, atoms: AseAtoms, watch: _Watch, converged: boo
             f"{final[lost].specie} (site {lost}) of {watch.formula} has no neighbour within "
             f"{watch.rules.isolation_A:g} Å after relaxation; the structure has fallen apart"
         )
+    notices = []
+    for response, rule in watch.structural:
+        if broken := rule.broken(final):
+            if response == "raise":
+                raise StructureError(f"{broken}; take a better start or another calculator")
+            notices.append(broken)
     return Relaxation(
         structure=final,
         energy_eV=watch.energy,
@@ -258,5 +283,6 @@ def _result(structure: Structure, atoms: AseAtoms, watch: _Watch, converged: boo
         lattice_before=tuple(map(float, structure.lattice.parameters)),
         lattice_after=tuple(map(float, final.lattice.parameters)),
         volume_change_percent=100.0 * (final.volume / structure.volume - 1.0),
-        calculator=calculator_record(watch.calculator),
+        calculator=calculator_record(watch.calculator, structure),
+        notices=tuple(notices),
     )

@@ -33,7 +33,7 @@ def measured_voltage(low: float, high: float) -> float:
     Chen et al., J. Electrochem. Soc. 167 (2020) 080534, doi:10.1149/1945-7111/ab9050; measured for 0.27 < u < 0.91.
 
     >>> round(measured_voltage(0.3, 0.9), 2)
-    3.91
+    3.86
     """
     from cosinter.analysis.thermochemistry.open_circuit import ocv_integral
 

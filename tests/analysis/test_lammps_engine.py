@@ -11,7 +11,7 @@ from ase.build import bulk
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from scipy.constants import elementary_charge, epsilon_0
 
-from cosinter.analysis.atoms import lammps_engine
+from cosinter.analysis.atoms import lammps_library
 from cosinter.analysis.atoms.lammps_engine import Ion, RigidIonLammps, ion_label, pmmcs_ions
 from cosinter.data.exceptions import (
     EngineError,
@@ -186,7 +186,7 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise OSError("libmpi.so.12: cannot open shared object file")
 
-    monkeypatch.setattr(lammps_engine, "_load_mpi", fail)
+    monkeypatch.setattr(lammps_library, "load_mpi", fail)
     atoms = rock_salt()
     atoms.calc = RigidIonLammps()
     with pytest.raises(MissingEngineError, match="pip install"):
@@ -201,3 +201,18 @@ def test_unknown_compensation_is_refused() -> None:
 def test_ion_names() -> None:
     assert [ion_label("Ni", 3), ion_label("O", -2), ion_label("Li", 1)] == ["Ni3+", "O2-", "Li+"]
     assert all(ion_label(*key) == ion.label for key, ion in pmmcs_ions().items())
+
+
+@pytest.mark.parametrize("images", [1.2, 2.3, -7.7])
+@pytest.mark.parametrize("name", ["pmmcs", "latp-shell"])
+def test_a_crystal_far_outside_its_cell_is_the_same_crystal(name: str, images: float) -> None:
+    from cosinter.analysis.atoms.calculators import make_calculator, single_point, to_atoms
+    from cosinter.structures.named import build
+
+    here = to_atoms(build("tio2"))
+    there = here.copy()
+    there.positions += images * here.cell.array[0] - images * here.cell.array[2]
+    energy, forces = single_point(here, make_calculator(name))
+    moved, felt = single_point(there, make_calculator(name))
+    assert moved == pytest.approx(energy, abs=1e-6)
+    assert felt == pytest.approx(forces, abs=1e-4)

@@ -9,8 +9,9 @@ import pytest
 from ase.calculators.calculator import Calculator
 from pymatgen.core import Lattice, Structure
 
+from cosinter.analysis.atoms.abort_rules import AbortRules
 from cosinter.analysis.atoms.calculators import make_calculator
-from cosinter.analysis.atoms.relaxation import AbortRules, Step, relax
+from cosinter.analysis.atoms.relaxation import Step, relax
 from cosinter.data.exceptions import (
     ConvergenceError,
     EngineError,

