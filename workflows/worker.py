@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import os
 import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +23,8 @@ try:
 except ImportError:  # not on Windows: there every run counts as alive
     fcntl = None  # type: ignore[assignment]
 
+#: Longest wait for a thread that was told to end.
+PING_END_S = 5.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _OWNER = "cosinter_worker"  # key in the worker's environment that tells whose run a launch is
 
@@ -75,7 +76,11 @@ def run_worker(
         raise StorageError(f"the launch folder '{root}' cannot be made: {exc.strerror or exc}") from exc
     home = Path.cwd()
     launched = 0
-    with _alive(launchpad) as owner, _quiet_rocket() as stops, _stop_on_signals(launchpad) as told_to_stop:
+    with (
+        _alive(launchpad) as owner,
+        _quiet_rocket() as end_pings,
+        _stop_on_signals(launchpad) as told_to_stop,
+    ):
         fworker = FWorker(name=worker_name, env={_OWNER: owner} if owner else {})
         try:
             while not told_to_stop:
@@ -91,8 +96,7 @@ def run_worker(
                 os.chdir(home)
             told_to_stop.append(Stopped(1))  # from here on signals are only noted
             _fizzle_own(launchpad)
-            for stop in stops:
-                stop.set()
+            end_pings()
 
 
 def _launch_one(launchpad: Any, fworker: Any, root: Path) -> int:
@@ -167,15 +171,30 @@ def _is_dead(path: Path) -> bool:
 
 
 @contextmanager
-def _quiet_rocket() -> Iterator[list[threading.Event]]:
-    """Silence FireWorks and collect what ends its ping threads, which would keep a stopped process for an hour.
+def _quiet_rocket() -> Iterator[Callable[[], None]]:
+    """Silence FireWorks and give what ends its ping threads, which would keep a stopped process for an hour.
 
-    They are made daemons as well: a signal may strike before the collector has seen a new one.
+    They are made daemons as well: a signal may strike before the collector has seen a new one. A thread told to stop
+    pings once more; it is waited for, since one that still writes while the interpreter shuts down crashes it.
     """
     from fireworks.core import rocket
 
     start = rocket.start_ping_launch
     stops: list[threading.Event] = []
+    threads: list[threading.Thread] = []
+
+    def thread(*arguments: Any, **options: Any) -> threading.Thread:
+        threads[:] = [t for t in threads if t.is_alive()]
+        threads.append(threading.Thread(*arguments, daemon=True, **options))
+        return threads[-1]
+
+    def end() -> None:
+        for stop in stops:
+            stop.set()
+        if stops:
+            for known in threads:
+                if known.is_alive():
+                    known.join(timeout=PING_END_S)
 
     def start_and_note(launchpad: Any, launch_id: int) -> Any:
         stop = start(launchpad, launch_id)
@@ -186,13 +205,13 @@ def _quiet_rocket() -> Iterator[list[threading.Event]]:
 
     ours = {
         "start_ping_launch": start_and_note,
-        "Thread": functools.partial(threading.Thread, daemon=True),
+        "Thread": thread,
         "ROCKET_STREAM_LOGLEVEL": QUIET,
     }
     theirs = {name: getattr(rocket, name) for name in ours}
     vars(rocket).update(ours)
     try:
-        yield stops
+        yield end
     finally:
         vars(rocket).update(theirs)
 
