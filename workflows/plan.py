@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -19,6 +20,8 @@ from typing import Any
 
 from cosinter.data.exceptions import DataError, StorageError
 from cosinter.workflows.results import Results, digest
+
+_SOURCE = re.compile(r"(?:analysis|data|structures|workflows)(?:/[A-Za-z0-9_.-]+)*")
 
 
 @dataclass(frozen=True)
@@ -81,21 +84,48 @@ def keyed(study: str, stages: Sequence[Stage]) -> Plan:
     """The plan of these stages, each after those it reads, with their keys."""
     keys: dict[str, str] = {}
     for stage in stages:
-        keys[stage.name] = digest(
-            {
-                "function": stage.function,
-                "inputs": stage.inputs,
-                "after": {name: keys[name] for name in stage.after},
-                "code": [_code_hash(path) for path in stage.code],
-                "engines": {name: _version(name) for name in stage.engines},
-            }
-        )
+        keys[stage.name] = stage_key(stage, keys)
     return Plan(study=study, stages=tuple(stages), keys=keys)
+
+
+def stage_key(stage: Stage, keys: Mapping[str, str]) -> str:
+    """Hash of everything that goes into a stage; ``keys`` are those of the stages it reads."""
+    return digest(
+        {
+            "function": stage.function,
+            "inputs": stage.inputs,
+            "after": {name: keys[name] for name in stage.after},
+            "code": [_code_hash(path) for path in stage.code],
+            "engines": {name: _version(name) for name in stage.engines},
+        }
+    )
+
+
+def inputs_keys(plan: Plan) -> dict[str, str]:
+    """Hash of what a user chose for each stage and for those it reads, whatever code and engines are installed."""
+    keys: dict[str, str] = {}
+    for stage in plan.stages:
+        after = {name: keys[name] for name in stage.after}
+        keys[stage.name] = digest({"function": stage.function, "inputs": stage.inputs, "after": after})
+    return keys
+
+
+def made_with(stage: Stage) -> dict[str, Any]:
+    """Versions that a result of this stage would be made with now: cosinter, source files, engines."""
+    from cosinter import __version__
+
+    return {
+        "cosinter_version": __version__,
+        "code": {path: _code_hash(path) for path in stage.code},
+        "engines": {name: _version(name) for name in stage.engines},
+    }
 
 
 @cache
 def _code_hash(path: str) -> str:
     """Hash of a source file, or of all source files below a folder, of the installed package."""
+    if not _SOURCE.fullmatch(path) or ".." in path:
+        raise DataError(f"{path[:80]!r} is no source of the package")
     entry = files("cosinter").joinpath(path)
     here = Path(str(entry))
     if not here.exists():
