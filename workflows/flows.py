@@ -1,17 +1,14 @@
 """Run a study: build the FireWorks workflow of what is missing, let workers run it, keep count.
 
 The files below ``stages/`` are the truth. Each call adds one Workflow with the stages whose result is not there
-yet; whatever an earlier, interrupted call left in the LaunchPad is archived. The results folder is locked while a
-run is at work, so no stage ever runs twice at once.
+yet; whatever an earlier, interrupted call left in the LaunchPad for this folder is archived. The results folder is
+locked while a run is at work, so no stage ever runs twice at once.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,12 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cosinter.data.exceptions import CosinterError, EngineError
+from cosinter.data.exceptions import CosinterError, EngineError, InputError
+from cosinter.workflows.addresses import Address, find_address
+from cosinter.workflows.crew import Crew, workers_at_work
 from cosinter.workflows.execution import run_stage
+from cosinter.workflows.jobs import add_stages
+from cosinter.workflows.launchpad import open_launchpad, recover_lost_runs
 from cosinter.workflows.plan import Plan
+from cosinter.workflows.queues.batch import queued_stages
 from cosinter.workflows.results import Results, storage_errors, write_atomically
 from cosinter.workflows.study import Study
 from cosinter.workflows.study_plan import make_plan
+from cosinter.workflows.versions import accept_older
 
 POLL_SECONDS = 0.2
 MAX_RESTARTS = 2
@@ -58,20 +61,38 @@ class Outcome:
 Watch = Callable[[Plan, Results, frozenset[str]], None]
 
 
-def run_study(study: Study, root: Path, *, workers: int = 2, watch: Watch | None = None) -> Outcome:
+def run_study(
+    study: Study,
+    root: Path,
+    *,
+    workers: int = 2,
+    watch: Watch | None = None,
+    address: Address | None = None,
+    keep_older: bool = False,
+) -> Outcome:
     """Run what is missing of a study in ``root`` and wait for it.
 
     ``watch`` is called a few times per second with the plan, the results and the names of the stages of this run.
+    ``keep_older``: results of the same inputs that other versions made count as well.
 
     Raises
     ------
     InputError
         The folder cannot be written, or another run is at work in it.
     EngineError
-        The workers could not be started or died again and again.
+        The workers could not be started or died again and again, or the LaunchPad cannot be used.
     """
-    documents = {"study.json": study.model_dump_json(indent=1)}
-    return run_plan(make_plan(study), root, workers=workers, watch=watch, documents=documents)
+    plan = make_plan(study)
+    if keep_older:
+        plan, _ = accept_older(plan, Results(root))
+    return run_plan(
+        plan, root, workers=workers, watch=watch, address=address, documents=study_documents(study)
+    )
+
+
+def study_documents(study: Study) -> dict[str, str]:
+    """Files that are written beside plan.json: the study."""
+    return {"study.json": study.model_dump_json(indent=1)}
 
 
 def run_plan(
@@ -82,10 +103,12 @@ def run_plan(
     watch: Watch | None = None,
     documents: Mapping[str, str] | None = None,
     here: bool = False,
+    address: Address | None = None,
 ) -> Outcome:
     """Run what is missing of a plan in ``root`` and wait for it; ``documents`` are written beside plan.json.
 
-    ``here``: one stage after another in this process; else as FireWorks jobs of ``workers`` processes.
+    ``here``: one stage after another in this process; else as FireWorks jobs of ``workers`` processes, kept in the
+    LaunchPad at ``address`` (a file of the results folder if not given).
 
     Raises
     ------
@@ -94,20 +117,39 @@ def run_plan(
     """
     begin = time.perf_counter()
     results = Results(root)
+    place = address or find_address(None, root=results.root)
+    in_queue = queued_stages(results.root)
+    if in_queue:
+        raise InputError(
+            f"{len(in_queue)} stages of {root} are in the queue; go on with cosinter queue tend {root}, or cancel them"
+        )
+    if not (here or place.embedded) and plan.pending(results):
+        open_launchpad(place)  # a server that cannot be used is told before anything is written
+    with at_work(plan, results, documents) as missing:
+        if missing and here:
+            _work_here(plan, results, missing, watch)
+        elif missing:
+            _work(plan, results, missing, Crew(place, workers), watch)
+        return close(plan, results, missing, time.perf_counter() - begin)
+
+
+@contextmanager
+def at_work(plan: Plan, results: Results, documents: Mapping[str, str] | None) -> Iterator[frozenset[str]]:
+    """Hold a results folder, write down what is planned, and give the names of the stages that have no result."""
     with results.lock():
         results.sweep()
         with storage_errors(results.root):
             for name, text in {"plan.json": plan.to_json(), **(documents or {})}.items():
+                (results.root / name).parent.mkdir(exist_ok=True)
                 write_atomically(results.root / name, text)
-        missing = frozenset(stage.name for stage in plan.pending(results))
-        if missing:
-            if here:
-                _work_here(plan, results, missing, watch)
-            else:
-                _work(plan, results, missing, workers, watch)
-        outcome = _outcome(plan, results, missing, time.perf_counter() - begin)
-        with storage_errors(results.root):
-            publish(plan, results)
+        yield frozenset(stage.name for stage in plan.pending(results))
+
+
+def close(plan: Plan, results: Results, missing: frozenset[str], seconds: float) -> Outcome:
+    """Say how the ``missing`` stages ended and bring the results folder up to date."""
+    outcome = _outcome(plan, results, missing, seconds)
+    with storage_errors(results.root):
+        publish(plan, results)
     return outcome
 
 
@@ -152,23 +194,19 @@ def manifest(plan: Plan, results: Results) -> dict[str, Any]:
     return {"study": plan.study, "cosinter_version": __version__, "stages": rows}
 
 
-def _work(plan: Plan, results: Results, missing: frozenset[str], workers: int, watch: Watch | None) -> None:
-    from cosinter.workflows.launchpad import open_launchpad, recover_lost_runs
-
-    launchpad = open_launchpad(results.root / "launchpad.db")
-    recover_lost_runs(launchpad)
-    for fw_id in launchpad.get_wf_ids({"state": {"$nin": ["COMPLETED", "ARCHIVED"]}}):
-        launchpad.archive_wf(fw_id)
-    launchpad.add_wf(_workflow(plan, results, missing))
+def _work(plan: Plan, results: Results, missing: frozenset[str], crew: Crew, watch: Watch | None) -> None:
+    launchpad = open_launchpad(crew.address)
+    recover_lost_runs(launchpad, results.root)
+    add_stages(launchpad, plan, results, missing)
     for _ in range(1 + MAX_RESTARTS):
-        with _workers(results.root, min(workers, len(missing))) as processes:
+        with workers_at_work(results.root, crew.address, min(crew.size, len(missing))) as processes:
             while any(process.poll() is None for process in processes):
                 if watch is not None:
                     watch(plan, results, missing)
                 time.sleep(POLL_SECONDS)
         if watch is not None:
             watch(plan, results, missing)
-        if not recover_lost_runs(launchpad):
+        if not recover_lost_runs(launchpad, results.root):
             return
     raise EngineError(
         f"the workers of {results.root} were killed {1 + MAX_RESTARTS} times; see {results.root / 'log'} "
@@ -185,67 +223,6 @@ def _work_here(plan: Plan, results: Results, missing: frozenset[str], watch: Wat
                 run_stage(results.root, stage.name, plan=plan)
             if watch is not None:
                 watch(plan, results, missing)
-
-
-def _workflow(plan: Plan, results: Results, missing: frozenset[str]) -> Any:
-    from fireworks import Firework, Workflow
-
-    from cosinter.workflows.firetasks import RunStage
-
-    fireworks: dict[str, Any] = {}
-    order = [stage for stage in plan.stages if stage.name in missing]
-    for rank, stage in enumerate(order):
-        fireworks[stage.name] = Firework(
-            RunStage(root=str(results.root), stage=stage.name),
-            name=stage.name,
-            spec={"_priority": len(order) - rank},
-            parents=[fireworks[name] for name in stage.after if name in missing] or None,
-        )
-    return Workflow(list(fireworks.values()), name=plan.study)
-
-
-@contextmanager
-def _workers(root: Path, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Start worker processes; whatever happens, none of them outlives the block."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    processes: list[subprocess.Popen[bytes]] = []
-    with storage_errors(root):
-        (root / "log").mkdir(exist_ok=True)
-        (root / "launches").mkdir(exist_ok=True)
-    try:
-        for number in range(1, count + 1):
-            with (root / "log" / f"worker-{number}.txt").open("wb") as output:
-                processes.append(
-                    subprocess.Popen(
-                        [
-                            sys.executable,
-                            "-m",
-                            "cosinter.workflows.launchpad",
-                            "--address",
-                            str(root / "launchpad.db"),
-                            "--launch-root",
-                            str(root / "launches"),
-                            "--worker-name",
-                            f"worker-{number}",
-                        ],
-                        stdin=subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=subprocess.STDOUT,
-                        env=environment,
-                        start_new_session=True,
-                    )
-                )
-        yield processes
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in processes:
-            try:
-                process.wait(timeout=10.0)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def _outcome(plan: Plan, results: Results, missing: frozenset[str], seconds: float) -> Outcome:

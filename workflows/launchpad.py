@@ -12,40 +12,44 @@ FireWorks' commands work through `python -m cosinter.workflows.launchpad lpad|rl
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from cosinter.data.exceptions import CosinterError, InputError, StorageError
+from cosinter.workflows.addresses import CHILD_VARIABLE, Address, find_address
+from cosinter.workflows.jobs import RESULTS_FIELD, of_results
 
-SCHEME = "sqlite://"
-SERVER_SCHEMES = ("mongodb://", "mongodb+srv://")
-DATABASE_NAME = "fireworks"
-SERVER_TIMEOUT_MS = 10_000
+SERVER_TIMEOUT_MS = 4_000
+"""Within this time a server answers or the user is told why not."""
 QUIET = "CRITICAL"
+ID_COLLECTION = "fw_id_assigner"
 
 _ANY_AGE_S = -10 * 365 * 86400  # "older than ten years from now": every run, whatever the clock did
 
 
-def open_launchpad(address: str | Path, *, allow_network: bool = False, log_level: str = QUIET) -> Any:
-    """Open a `fireworks.LaunchPad`; a new embedded store is made ready for use.
+def open_launchpad(
+    address: Address | str | Path, *, allow_network: bool = False, log_level: str = QUIET
+) -> Any:
+    """Open a `fireworks.LaunchPad`; a new one is made ready for use.
 
     Parameters
     ----------
-    address : a path, `sqlite:///absolute/path/fw.db`, or a `mongodb://` URI (database "fireworks" unless it names one).
+    address : see :func:`cosinter.workflows.addresses.find_address`.
     allow_network : open a file on a network file system; only one computer may use it then.
     log_level : FireWorks' messages on standard output, `"INFO"` to see them.
 
     Raises
     ------
     InputError
-        The address is none of these.
+        The address is no place for a launchpad.
     MissingEngineError
         FireWorks is missing or of an unknown version.
     StorageError
-        The file cannot be used (damaged, foreign, newer, read-only, remote), or no server answers.
+        The file cannot be used (damaged, foreign, newer, read-only, remote), or the server cannot (wrong name, no
+        route, wrong password, no right to write, no answer), or its database belongs to something else.
 
     Example
     -------
@@ -57,16 +61,14 @@ def open_launchpad(address: str | Path, *, allow_network: bool = False, log_leve
     """
     from cosinter.workflows.embedded.methods import install
 
-    uri = _normalised(address)
+    place = address if isinstance(address, Address) else find_address(address)
     install()
     from fireworks.core.launchpad import LaunchPad
 
-    if not uri.startswith(SCHEME):
-        return _open_server(LaunchPad, uri, log_level)
+    if not place.embedded:
+        return _open_server(LaunchPad, place, log_level)
     options = {"allow_network": True} if allow_network else {}
-    launchpad = LaunchPad(
-        host=uri, name=DATABASE_NAME, uri_mode=True, strm_lvl=log_level, mongoclient_kwargs=options
-    )
+    launchpad = LaunchPad(**{**place.options, "strm_lvl": log_level, "mongoclient_kwargs": options})
     if not launchpad.fw_id_assigner.find_one({}):
         with launchpad.connection.file.transaction():
             if not launchpad.fw_id_assigner.find_one({}):  # another process may have been faster
@@ -75,53 +77,56 @@ def open_launchpad(address: str | Path, *, allow_network: bool = False, log_leve
     return launchpad
 
 
-def _normalised(address: str | Path) -> str:
-    text = str(address).strip()
-    if text.startswith(SERVER_SCHEMES):
-        return text
-    if text.startswith(SCHEME):
-        text = text.removeprefix(SCHEME)
-        if not text.startswith("/"):
-            raise InputError(
-                f"address 'sqlite://{text}' lacks an absolute path; write sqlite:///folder/fw.db"
-            )
-    elif "://" in text:
-        raise InputError(
-            f"address '{_without_password(text)}' is no path, sqlite:///path or mongodb://host address"
-        )
-    if not text:
-        raise InputError("the address of the launchpad is empty; give a file or a mongodb:// address")
-    return f"{SCHEME}{Path(text).expanduser().resolve()}"
+def _open_server(launchpad_class: Any, place: Address, log_level: str) -> Any:
+    from cosinter.workflows.server_errors import explained, hidden
 
-
-def _without_password(uri: str) -> str:
-    scheme, _, rest = uri.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
-def _open_server(launchpad_class: Any, uri: str, log_level: str) -> Any:
-    from pymongo.errors import PyMongoError
-
-    options = {} if "serverSelectionTimeoutMS" in uri else {"serverSelectionTimeoutMS": SERVER_TIMEOUT_MS}
-    name = urlsplit(uri).path.strip("/") or DATABASE_NAME
+    limits = {name: SERVER_TIMEOUT_MS for name in ("serverSelectionTimeoutMS", "connectTimeoutMS")}
+    given = dict(place.options.get("mongoclient_kwargs") or {})
+    uri = str(place.options.get("host", ""))
+    options = {**{key: value for key, value in limits.items() if key not in uri}, **given}
+    indices = list(dict.fromkeys([*(place.options.get("user_indices") or ()), f"spec.{RESULTS_FIELD}"]))
     launchpad = None
     try:
         launchpad = launchpad_class(
-            host=uri, name=name, uri_mode=True, strm_lvl=log_level, mongoclient_kwargs=options
+            **{**place.options, "strm_lvl": log_level, "mongoclient_kwargs": options, "user_indices": indices}
         )
         launchpad.connection.admin.command("ping")
-    except PyMongoError as exc:
+        _make_ready(launchpad, place)
+    except Exception as exc:
         if launchpad is not None:
             launchpad.connection.close()
-        shown = _without_password(uri)
-        raise StorageError(f"no MongoDB server can be used at '{shown}': {str(exc).split(',')[0]}") from exc
+        sentence = explained(exc, place.shown)
+        if sentence is None:
+            raise
+        raise StorageError(sentence) from hidden(exc)
     return launchpad
 
 
-def recover_lost_runs(launchpad: Any) -> list[int]:
+def _make_ready(launchpad: Any, place: Address) -> None:
+    """Number from 1 in a new database; refuse one that is used for something else."""
+    if launchpad.fw_id_assigner.find_one({}):
+        return
+    others = [name for name in launchpad.db.list_collection_names() if not name.startswith("system.")]
+    if {"fireworks", "launches", "workflows"}.isdisjoint(others) and others:
+        raise StorageError(
+            f"the database at {place.shown} holds {', '.join(sorted(others)[:3])} and no launchpad; name another database"
+        )
+    if launchpad.fireworks.find_one({}):
+        raise StorageError(
+            f"the launchpad at {place.shown} has lost its counter ({ID_COLLECTION}); restore it from a copy"
+        )
+    # an upsert with a fixed _id: of two clients that make a database ready at once, one does it
+    launchpad.fw_id_assigner.update_one(
+        {"_id": "counter"}, {"$setOnInsert": {"next_fw_id": 1, "next_launch_id": 1}}, upsert=True
+    )
+    launchpad.tuneup()
+
+
+def recover_lost_runs(launchpad: Any, results: Path | None = None) -> list[int]:
     """Make every RUNNING or RESERVED Firework READY again and clear workflow locks.
 
-    Only for a caller who knows that no worker of this launchpad is alive: it does not ask.
+    Only for a caller who knows that no worker is alive that works for the ``results`` folder, or, where none is
+    given, for anything in this launchpad: it does not ask.
 
     Returns
     -------
@@ -134,18 +139,31 @@ def recover_lost_runs(launchpad: Any) -> list[int]:
 
     connection = launchpad.connection
     with connection.file.transaction() if isinstance(connection, EmbeddedClient) else nullcontext():
-        launchpad.workflows.update_many({"locked": {"$exists": True}}, {"$unset": {"locked": True}})
-        lost = _unfinished(launchpad)
-        launchpad.detect_lostruns(expiration_secs=_ANY_AGE_S, rerun=True)
-        launchpad.detect_unreserved(expiration_secs=_ANY_AGE_S, rerun=True)
-        for fw_id in _unfinished(launchpad):  # no launch tells of these
-            launchpad.rerun_fw(fw_id)
-    return lost
+        lost = _unfinished(launchpad, results)
+        workflows: dict[str, Any] = {"locked": {"$exists": True}}
+        launches = None
+        if results is not None:
+            workflows["nodes"] = {"$in": list(lost)}
+            launches = {"launch_id": {"$in": [i for own in lost.values() for i in own]}}
+        launchpad.workflows.update_many(workflows, {"$unset": {"locked": True}})
+        if lost:
+            launchpad.detect_lostruns(expiration_secs=_ANY_AGE_S, rerun=True, launch_query=launches)
+        for fw_id, own in _unfinished(launchpad, results).items():
+            reserved = list(
+                launchpad.launches.find({"launch_id": {"$in": own}, "state": "RESERVED"}, {"launch_id": 1})
+            )
+            for launch in reserved:
+                launchpad.cancel_reservation(launch["launch_id"])
+            if not reserved:  # no launch tells of this one
+                launchpad.rerun_fw(fw_id)
+    return sorted(lost)
 
 
-def _unfinished(launchpad: Any) -> list[int]:
-    query = {"state": {"$in": ["RUNNING", "RESERVED"]}}
-    return sorted(int(found["fw_id"]) for found in launchpad.fireworks.find(query, {"fw_id": 1}))
+def _unfinished(launchpad: Any, results: Path | None) -> dict[int, list[int]]:
+    """Fireworks that are RUNNING or RESERVED, and their launches."""
+    query = {**({} if results is None else of_results(results)), "state": {"$in": ["RUNNING", "RESERVED"]}}
+    found = launchpad.fireworks.find(query, {"fw_id": 1, "launches": 1})
+    return {int(row["fw_id"]): list(row["launches"]) for row in found}
 
 
 def lpad_main(arguments: Sequence[str]) -> int:
@@ -164,11 +182,16 @@ def worker_main(arguments: Sequence[str]) -> int:
     from cosinter.workflows.worker import run_worker
 
     parser = argparse.ArgumentParser("python -m cosinter.workflows.launchpad", description=run_worker.__doc__)
-    parser.add_argument("--address", required=True, help="file of the embedded store, or mongodb:// address")
+    parser.add_argument(
+        "--address",
+        default=os.environ.get(CHILD_VARIABLE),
+        help="file of the embedded store, my_launchpad.yaml, or mongodb:// address",
+    )
     parser.add_argument(
         "--launch-root", required=True, type=Path, help="folder in which launch folders are made"
     )
     parser.add_argument("--worker-name", default="local")
+    parser.add_argument("--results", type=Path, help="results folder to work for; everything if not given")
     parser.add_argument("--stay", action="store_true", help="wait for more work when everything is done")
     given = parser.parse_args(arguments)
     try:
@@ -176,6 +199,7 @@ def worker_main(arguments: Sequence[str]) -> int:
             given.address,
             worker_name=given.worker_name,
             launch_root=given.launch_root,
+            results=given.results,
             stop_when_idle=not given.stay,
         )
     except CosinterError as exc:

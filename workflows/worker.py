@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from types import FrameType
 from typing import IO, Any
 
 from cosinter.data.exceptions import StorageError
+from cosinter.workflows.jobs import of_results
 from cosinter.workflows.launchpad import QUIET, open_launchpad
 
 try:
@@ -26,7 +28,9 @@ except ImportError:  # not on Windows: there every run counts as alive
 #: Longest wait for a thread that was told to end.
 PING_END_S = 5.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_OWNER = "cosinter_worker"  # key in the worker's environment that tells whose run a launch is
+_OWNER = "cosinter_worker"  # keys in the worker's environment that tell whose run a launch is, and where
+_HOST = "cosinter_host"
+_ALIVE = ".alive"
 
 
 class Stopped(SystemExit):
@@ -38,6 +42,7 @@ def run_worker(
     *,
     worker_name: str = "local",
     launch_root: str | Path,
+    results: Path | None = None,
     stop_when_idle: bool = True,
     poll_s: float = 0.2,
 ) -> int:
@@ -51,6 +56,7 @@ def run_worker(
     address : see `open_launchpad`.
     worker_name : matched with `_fworker` in the spec of a Firework.
     launch_root : folder in which the launch folders are made.
+    results : results folder to work for; every Firework of the LaunchPad if not given.
     stop_when_idle : False to wait for more work for ever.
     poll_s : pause between two looks while others are running, in seconds.
 
@@ -76,17 +82,19 @@ def run_worker(
         raise StorageError(f"the launch folder '{root}' cannot be made: {exc.strerror or exc}") from exc
     home = Path.cwd()
     launched = 0
+    scope = {} if results is None else of_results(results)
     with (
-        _alive(launchpad) as owner,
+        _alive(root) as owner,
         _quiet_rocket() as end_pings,
         _stop_on_signals(launchpad) as told_to_stop,
     ):
-        fworker = FWorker(name=worker_name, env={_OWNER: owner} if owner else {})
+        env = {_OWNER: owner, _HOST: socket.gethostname()} if owner else {}
+        fworker = FWorker(name=worker_name, query=scope, env=env)
         try:
             while not told_to_stop:
                 if launchpad.run_exists(fworker):
                     launched += _launch_one(launchpad, fworker, root)
-                elif stop_when_idle and not _others_run(launchpad, owner):
+                elif stop_when_idle and not _others_run(launchpad, scope, owner):
                     return launched
                 else:
                     time.sleep(poll_s)
@@ -116,11 +124,15 @@ def _launch_one(launchpad: Any, fworker: Any, root: Path) -> int:
     return int(bool(ran))
 
 
-def _others_run(launchpad: Any, owner: str) -> bool:
+def _others_run(launchpad: Any, scope: dict[str, str], owner: str) -> bool:
     """Say whether a launch is running whose worker is not known to be dead."""
-    running = launchpad.launches.find({"state": "RUNNING"}, {"fworker.env": 1})
-    owners = {str(((launch.get("fworker") or {}).get("env") or {}).get(_OWNER, "")) for launch in running}
-    return any(not _is_dead(Path(name)) if name else True for name in owners - {owner or None})
+    query: dict[str, Any] = {"state": "RUNNING"}
+    if scope:
+        busy = launchpad.fireworks.find({**scope, "state": "RUNNING"}, {"launches": 1})
+        query["launch_id"] = {"$in": [i for firework in busy for i in firework["launches"]]}
+    running = launchpad.launches.find(query, {"fworker.env": 1})
+    environments = [(launch.get("fworker") or {}).get("env") or {} for launch in running]
+    return any(env.get(_OWNER) != owner and not _is_dead(env) for env in environments)
 
 
 def _fizzle_own(launchpad: Any) -> None:
@@ -134,15 +146,12 @@ def _fizzle_own(launchpad: Any) -> None:
 
 
 @contextmanager
-def _alive(launchpad: Any) -> Iterator[str]:
-    """Hold a locked file beside the embedded store; the lock goes when the process dies, however it dies."""
-    from cosinter.workflows.embedded.client import EmbeddedClient
-
-    if fcntl is None or not isinstance(launchpad.connection, EmbeddedClient):
+def _alive(launch_root: Path) -> Iterator[str]:
+    """Hold a locked file in the launch folder; the lock goes when the process dies, however it dies."""
+    if fcntl is None:
         yield ""
         return
-    store = launchpad.connection.file.path
-    path = store.with_name(f"{store.name}-workers") / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    path = launch_root / _ALIVE / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
     path.parent.mkdir(exist_ok=True)
     with path.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -150,21 +159,25 @@ def _alive(launchpad: Any) -> Iterator[str]:
             yield str(path)
         finally:
             path.unlink(missing_ok=True)
-            with suppress(OSError):
-                path.parent.rmdir()
 
 
-def _is_dead(path: Path) -> bool:
+def _is_dead(environment: Mapping[str, Any]) -> bool:
+    """Say whether the worker of a launch has died; one on another computer counts as alive."""
+    if _OWNER not in environment or environment.get(_HOST) != socket.gethostname():
+        return False
     try:
-        other: IO[str] = path.open("r+")
+        with Path(environment[_OWNER]).open("r+") as other:
+            return _can_lock(other)
     except FileNotFoundError:
         return True
-    with other:
-        try:
-            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+
+
+def _can_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 # --- FireWorks' habits ----------------------------------------------------------------------------------------------

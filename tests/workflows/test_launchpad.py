@@ -462,7 +462,7 @@ def test_servers_still_get_pymongo(launchpad: Any) -> None:
     before = fireworks.core.launchpad.MongoClient
     embedded_methods.install()
     assert fireworks.core.launchpad.MongoClient is before
-    with pytest.raises(StorageError, match=r"no MongoDB server can be used at 'mongodb://127\.0\.0\.1:1/"):
+    with pytest.raises(StorageError, match=r"no MongoDB server listens at mongodb://127\.0\.0\.1:1/"):
         open_launchpad("mongodb://user:secret@127.0.0.1:1/db?serverSelectionTimeoutMS=50")
 
 
