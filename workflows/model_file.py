@@ -1,4 +1,4 @@
-"""Read a study file, and say in one sentence what is wrong with it and where."""
+"""Read a YAML file that a pydantic model describes, and say in one sentence what is wrong with it and where."""
 
 from __future__ import annotations
 
@@ -6,42 +6,48 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from cosinter.data.exceptions import StudyError
-from cosinter.workflows.study import Study
 
 MAX_BYTES = 1_000_000
 
+Model = TypeVar("Model", bound=BaseModel)
 
-def load_study(path: Path) -> Study:
-    """Read and check a study file.
+
+def load_model(path: Path, model: type[Model], *, kind: str, example: str) -> Model:
+    """Read and check a file.
+
+    Parameters
+    ----------
+    kind : what the file is called in messages, such as "study".
+    example : what the least useful file holds, such as "at least a name".
 
     Raises
     ------
     StudyError
         Names the file, the line, the key, its value and what is allowed.
     """
-    return parse_study(_read(path), name=str(path))
+    return parse_model(_read(path, kind), model, name=str(path), kind=kind, example=example)
 
 
-def parse_study(text: str, *, name: str = "study") -> Study:
-    """Check the text of a study file; ``name`` is used in messages.
+def parse_model(text: str, model: type[Model], *, name: str, kind: str, example: str) -> Model:
+    """Check the text of a file; ``name`` is used in messages.
 
     Raises
     ------
     StudyError
-        See :func:`load_study`.
+        See :func:`load_model`.
     """
     import yaml
 
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
-            raise StudyError(f"{name}: the file is empty; a study needs at least a name")
+            raise StudyError(f"{name}: the file is empty; a {kind} needs {example}")
         _refuse_aliases_and_twins(text, node, name)
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -50,25 +56,25 @@ def parse_study(text: str, *, name: str = "study") -> Study:
         why = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise StudyError(f"{name}{where}: not valid YAML ({why}); is the file cut off?") from error
     if not isinstance(data, dict):
-        raise StudyError(f"{name}: a study is a mapping of keys to values, found {type(data).__name__}")
+        raise StudyError(f"{name}: a {kind} is a mapping of keys to values, found {type(data).__name__}")
     try:
-        return Study.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
         line = _line(node, _plain(_innermost(error.errors())[0]["loc"]))
-        raise StudyError(f"{name}, line {line}: {complaint(error)}") from error
+        raise StudyError(f"{name}, line {line}: {complaint(error, model)}") from error
 
 
-def complaint(error: ValidationError) -> str:
-    """The first problem of a study in one sentence: its key, value and what is allowed."""
+def complaint(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first problem in one sentence: its key, value and what is allowed."""
     problems = _innermost(error.errors())
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return _sentence(problems[0]) + more
+    return _sentence(problems[0], model) + more
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, kind: str) -> str:
     try:
         if path.is_dir():
-            raise StudyError(f"{path}: is a folder, expected a study file (YAML)")
+            raise StudyError(f"{path}: is a folder, expected a {kind} file (YAML)")
         raw = path.read_bytes()
     except FileNotFoundError as error:
         raise StudyError(f"{path}: no such file") from error
@@ -76,7 +82,7 @@ def _read(path: Path) -> str:
         raise StudyError(f"{path}: cannot be read ({error.strerror})") from error
     if len(raw) > MAX_BYTES:
         raise StudyError(
-            f"{path}: {len(raw)} bytes are too many for a study file; at most {MAX_BYTES} are read"
+            f"{path}: {len(raw)} bytes are too many for a {kind} file; at most {MAX_BYTES} are read"
         )
     try:
         text = raw.decode("utf-8")
@@ -118,14 +124,14 @@ def _mappings(node: Any) -> Iterator[Any]:
             yield from _mappings(value)
 
 
-def _sentence(problem: Mapping[str, Any]) -> str:
+def _sentence(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
     location = _plain(problem["loc"])
-    key = ".".join(str(part) for part in location) or "study"
+    key = ".".join(str(part) for part in location) or "file"
     if problem["type"] == "extra_forbidden":
-        return f"unknown key '{key}'{_nearest(location)}"
+        return f"unknown key '{key}'{_nearest(location, model)}"
     if problem["type"] == "missing":
         return f"key '{key}' is missing"
-    return f"{key} = {_shown(problem.get('input'))}: {_allowed(problem)}"
+    return f"{key} = {_shown(problem.get('input'))}: {_allowed(problem, model)}"
 
 
 def _plain(location: Sequence[Any]) -> tuple[Any, ...]:
@@ -145,18 +151,18 @@ def _innermost(problems: Sequence[Any]) -> list[Any]:
     ]
 
 
-def _allowed(problem: Mapping[str, Any]) -> str:
+def _allowed(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
     if problem["type"] == "string_pattern_mismatch":
-        return f"must be {_described(problem['loc'])}"
+        return f"must be {_described(problem['loc'], model)}"
     message = str(problem["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:] if not message[:2].isupper() else message
-    bounds = _bounds(problem["loc"])
+    bounds = _bounds(problem["loc"], model)
     return f"{message} (allowed: {bounds})" if bounds and message.startswith("input should be") else message
 
 
-def _described(location: Sequence[Any]) -> str:
+def _described(location: Sequence[Any], model: type[BaseModel]) -> str:
     """What the schema says of a text, or of the texts in a list."""
-    found = _field(location)
+    found = _field(location, model)
     if found is None:
         return "another text"
     inner = next(filter(None, _descriptions(found.annotation)), None)
@@ -170,9 +176,9 @@ def _descriptions(annotation: Any) -> Iterator[str | None]:
         yield from _descriptions(inner)
 
 
-def _bounds(location: Sequence[Any]) -> str:
+def _bounds(location: Sequence[Any], model: type[BaseModel]) -> str:
     """The allowed range of a number, e.g. '> 0 and <= 1000'."""
-    found = _field(location)
+    found = _field(location, model)
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     limits = [*found.metadata, *_metadata(found.annotation)] if found is not None else []
     return " and ".join(
@@ -216,24 +222,26 @@ def _line(node: Any, location: Sequence[Any]) -> int:
     return int(line)
 
 
-def _model_at(location: Sequence[Any]) -> type[BaseModel] | None:
+def _model_at(location: Sequence[Any], whole: type[BaseModel]) -> type[BaseModel] | None:
     """The section that holds the last key of ``location``."""
-    model: type[BaseModel] | None = Study
-    for part in location[:-1]:
-        if isinstance(part, str) and model is not None:
-            field = model.model_fields.get(part)
-            model = section_in(field.annotation) if field is not None else None
+    model: type[BaseModel] | None = whole
+    names = iter(part for part in location[:-1] if isinstance(part, str))
+    for name in names:
+        field = model.model_fields.get(name) if model is not None else None
+        model = section_in(field.annotation) if field is not None else None
+        if field is not None and get_origin(field.annotation) is dict:
+            next(names, None)  # a name of the user's own choice
     return model
 
 
-def _field(location: Sequence[Any]) -> FieldInfo | None:
+def _field(location: Sequence[Any], whole: type[BaseModel]) -> FieldInfo | None:
     names = [part for part in location if isinstance(part, str)]
-    model = _model_at(names)
+    model = _model_at(names, whole)
     return model.model_fields.get(names[-1]) if model is not None and names else None
 
 
-def _nearest(location: Sequence[Any]) -> str:
-    model = _model_at(location)
+def _nearest(location: Sequence[Any], whole: type[BaseModel]) -> str:
+    model = _model_at(location, whole)
     if model is None:
         return ""
     known = list(model.model_fields)
@@ -245,7 +253,7 @@ def section_in(annotation: Any) -> type[BaseModel] | None:
     """The section that a field holds, alone, in a list or as a choice; None for numbers and words."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (Union, types.UnionType, tuple, Annotated):
+    if get_origin(annotation) in (Union, types.UnionType, tuple, dict, Annotated):
         for inner in get_args(annotation):
             found = section_in(inner)
             if found is not None:

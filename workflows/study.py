@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cosinter.workflows.quantities import Unit
+from cosinter.workflows.resources import Pattern, Resources
 
 Name = Annotated[
     str,
@@ -408,6 +409,9 @@ class Study(Section):
         default=None, description="a published case to print beside the results"
     )
     seed: int = Field(default=1, ge=0, le=2**31 - 1)
+    resources: dict[Pattern, Resources] = Field(
+        default={}, max_length=100, description="what stages get in a queue, by patterns of their names"
+    )
 
     @model_validator(mode="after")
     def _distinct_cases(self) -> Self:

@@ -201,7 +201,7 @@ def _report_stage(study: Study, others: Sequence[Stage]) -> Stage:
     return Stage(
         name="report",
         function="report",
-        inputs={"study": study.model_dump(mode="json")},
+        inputs={"study": study.model_dump(mode="json", exclude={"resources"})},
         after=tuple(stage.name for stage in others),
         code=REPORT,
     )

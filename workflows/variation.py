@@ -25,9 +25,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from cosinter.data.exceptions import InputError, StudyError, UnknownNameError
+from cosinter.workflows.model_file import complaint, section_in
 from cosinter.workflows.quantities import to_unit
 from cosinter.workflows.study import Case, Study
-from cosinter.workflows.study_file import complaint, section_in
 
 Value = float | str
 Changes = Mapping[str, Value]
@@ -88,7 +88,7 @@ def vary(study: Study, changes: Changes) -> Study:
     try:
         return Study.model_validate(data)
     except ValidationError as error:
-        raise StudyError(f"{said}: {complaint(error)}") from error
+        raise StudyError(f"{said}: {complaint(error, Study)}") from error
 
 
 def keys(study: Study) -> tuple[str, ...]:
