@@ -1,11 +1,12 @@
 """The command line. Heavy libraries are imported inside the commands, so that --help is quick.
 
-Exit codes: 0 done; 1 something broke while computing; 2 a mistake in the input; 130 interrupted.
+Exit codes: 0 done; 1 something broke while computing; 2 a mistake in the input; 130 interrupted; 143 terminated.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -20,15 +21,18 @@ from cosinter.workflows.commands import (
     hops,
     interfaces,
     optimise,
+    packing,
     phases,
     plot,
     react,
     runs,
     science,
     sensitivity,
+    submit,
     sweep,
+    watch,
 )
-from cosinter.workflows.commands.leaving import leave_well
+from cosinter.workflows.commands.leaving import leave_well, terminate
 
 app = typer.Typer(
     name="cosinter",
@@ -40,7 +44,8 @@ app = typer.Typer(
     help="Does an NCM | LATP composite survive its co-sintering, and how much LiOH / Li2CO3 makes it survive?\n\n"
     "Start with [bold]cosinter run STUDY[/bold]; the study file says what is mixed and how it is fired. "
     "[bold]cosinter doctor[/bold] checks the installation.",
-    epilog="Exit codes: 0 done, 1 something broke while computing, 2 a mistake in the input, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 something broke while computing, 2 a mistake in the input, 130 interrupted, "
+    "143 terminated.",
 )
 
 
@@ -63,6 +68,9 @@ def _options(
 
 for _command in (
     runs.run,
+    submit.submit,
+    packing.pack,
+    packing.unpack,
     runs.validate,
     runs.schema,
     crystals.structure,
@@ -79,7 +87,10 @@ for _command in (
     energies.energies,
     runs.report,
     runs.export,
-    runs.status,
+    watch.status,
+    watch.logs,
+    watch.rerun,
+    watch.cancel,
     runs.doctor,
 ):
     app.command()(_command)
@@ -89,6 +100,7 @@ app.command("map")(optimise.process_map)
 app.add_typer(phases.app, name="phases")
 app.add_typer(data.app, name="data")
 app.add_typer(plot.app, name="plot")
+app.add_typer(submit.app, name="queue")
 app.add_typer(benchmark.app, name="benchmark")
 
 
@@ -96,4 +108,5 @@ def main() -> None:
     """Run the command line and leave with the right exit code; a user never sees a traceback."""
     for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(threads, "1")
+    signal.signal(signal.SIGTERM, terminate)
     sys.exit(leave_well(lambda: app(prog_name="cosinter", standalone_mode=False)))

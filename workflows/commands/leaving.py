@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import typer
@@ -16,12 +18,22 @@ from cosinter.data.exceptions import CosinterError, InputError
 #: Base of every complaint about the command line itself.
 UsageError: Any = typer.BadParameter.__base__
 DEBUG_VARIABLE = "COSINTER_DEBUG"
-_DONE, _BROKEN, _MISTAKE, _INTERRUPTED = 0, 1, 2, 130
+_DONE, _BROKEN, _MISTAKE, _INTERRUPTED, _TERMINATED = 0, 1, 2, 130, 143
 #: What a complaint about a number speaks of, and what is wanted; a number outside its range is at least a number.
 _KINDS = {"integer": "a whole number", "number": "a number", "float": "a number"} | dict.fromkeys(
     ("greater", "less", "range"), ""
 )
 _GIVEN = re.compile(r"(?:Value error, )?'?(.*?)'? is not ")
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: to be treated as Ctrl-C, so that whatever was started is stopped as well."""
+
+
+def terminate(number: int, frame: FrameType | None) -> None:
+    """Handle SIGTERM: raise `Terminated`, once."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the first one is enough
+    raise Terminated
 
 
 def leave_well(command: Callable[[], Any]) -> int:
@@ -36,8 +48,9 @@ def leave_well(command: Callable[[], Any]) -> int:
         code = command()
         sys.stdout.flush()
         return code if isinstance(code, int) else _DONE
-    except (typer.Abort, KeyboardInterrupt):
-        return _INTERRUPTED
+    except (typer.Abort, KeyboardInterrupt) as stop:  # Typer turns the second into the first
+        terminated = isinstance(stop, Terminated) or isinstance(stop.__cause__, Terminated)
+        return _TERMINATED if terminated else _INTERRUPTED
     except UsageError as error:
         return _say(_usage_sentence(error), _MISTAKE)
     except CosinterError as error:

@@ -1,60 +1,146 @@
-"""Commands about whole studies: run, validate, schema, report, export, status, doctor."""
+"""Commands about whole studies: run, validate, schema, report, export, doctor."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from cosinter.data.exceptions import EngineError, InputError
 
 if TYPE_CHECKING:
-    from cosinter.workflows.flows import Outcome
+    from cosinter.workflows.flows import Outcome, Watch
+    from cosinter.workflows.study import Study
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file (YAML).", show_default=False)]
 ResultsFolder = Annotated[
     Path, typer.Argument(metavar="RESULTS", help="Results folder of a run.", show_default=False)
 ]
+LaunchpadPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--launchpad",
+        envvar="COSINTER_LAUNCHPAD",
+        metavar="PLACE",
+        help="LaunchPad: a my_launchpad.yaml, a mongodb:// address or a file; RESULTS/launchpad.db if not given.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 def run(
-    study: StudyFile,
+    study: Annotated[
+        Path | None, typer.Argument(metavar="STUDY", help="Study file (YAML).", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Results folder; results/NAME if not given.", show_default=False)
     ] = None,
     workers: Annotated[int, typer.Option("--workers", "-j", min=1, max=64, help="Worker processes.")] = 2,
+    accept_older: Annotated[
+        bool,
+        typer.Option("--accept-older", help="Keep results of the same inputs that other versions made."),
+    ] = False,
+    launchpad: LaunchpadPlace = None,
+    packed: Annotated[
+        Path | None,
+        typer.Option(help="Folder of cosinter pack to run instead of a study.", show_default=False),
+    ] = None,
+    accept_other_version: Annotated[
+        bool,
+        typer.Option(
+            "--accept-other-version", help="Run a packed folder although other versions are installed here."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a study from crystal structures to a report; what is already done is not done again.
 
     Interrupt it at any moment: the same command goes on where it was.
 
-    Example: cosinter run data/studies/ncm811-latp.yaml --out results/first
-    """
-    from rich.console import Console
+    Examples:
 
-    from cosinter.workflows.commands.progress import live_view
+    cosinter run data/studies/ncm811-latp.yaml --out results/first
+
+    cosinter run --packed first-packed
+    """
+    if (study is None) == (packed is None):
+        raise InputError("run takes a STUDY or --packed FOLDER, one of them; see cosinter run --help")
+    if study is None:
+        _run_packed(packed or Path(), workers, accept_other_version=accept_other_version, as_json=as_json)
+        return
+    from cosinter.workflows.addresses import find_address
     from cosinter.workflows.flows import run_study
     from cosinter.workflows.study_file import load_study
 
     question = load_study(study)
     root = out or Path("results") / question.name
-    console = Console(stderr=True, highlight=False)
+    if not accept_older:
+        _tell_older(question, root)
+    address = find_address(launchpad, root=root)
+    with progress() as watch:
+        outcome = run_study(
+            question, root, workers=workers, watch=watch, address=address, keep_older=accept_older
+        )
+    tell_outcome(outcome, root, as_json=as_json)
+
+
+def _run_packed(folder: Path, workers: int, *, accept_other_version: bool, as_json: bool) -> None:
+    from cosinter.workflows.packing import run_packed
+
+    with progress() as watch:
+        outcome = run_packed(folder, workers=workers, watch=watch, accept_other_version=accept_other_version)
+    tell_outcome(outcome, folder / "results", as_json=as_json)
+
+
+def _tell_older(question: Study, root: Path) -> None:
+    """Say which results are computed again because of versions alone."""
+    from cosinter.workflows.results import Results
+    from cosinter.workflows.study_plan import make_plan
+    from cosinter.workflows.versions import outdated
+
+    found = outdated(make_plan(question), Results(root))
+    if found:
+        why = sorted({difference for older in found for difference in older.differences})
+        more = f" and {len(why) - 4} more" if len(why) > 4 else ""
+        typer.echo(
+            f"{len(found)} stages run again because other versions made their results ({', '.join(why[:4])}{more}); "
+            "--accept-older keeps them",
+            err=True,
+        )
+
+
+KEPT = "finished stages are kept, the same command goes on where it was"
+
+
+@contextmanager
+def progress(kept: str = KEPT) -> Iterator[Watch]:
+    """Show the progress of a run on the terminal; an interruption says what is kept."""
+    from rich.console import Console
+
+    from cosinter.workflows.commands.leaving import Terminated
+    from cosinter.workflows.commands.progress import live_view
+
     try:
-        with live_view(console) as watch:
-            outcome = run_study(question, root, workers=workers, watch=watch)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; finished stages are kept, the same command goes on where it was", err=True)
-        raise typer.Exit(130) from None
+        with live_view(Console(stderr=True, highlight=False)) as watch:
+            yield watch
+    except KeyboardInterrupt as stop:
+        typer.echo(f"interrupted; {kept}", err=True)
+        raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
+
+
+def tell_outcome(outcome: Outcome, root: Path, *, as_json: bool) -> None:
+    """Say how a run ended; leave with exit code 1 if a stage failed."""
     if as_json:
         typer.echo(json.dumps(_outcome_json(outcome, root), indent=1))
     else:
         _tell(outcome, root)
     if not outcome.complete:
-        _fail(outcome, root)
+        tell_failures(outcome, root)
 
 
 def _outcome_json(outcome: Outcome, root: Path) -> dict[str, Any]:
@@ -74,14 +160,18 @@ def _tell(outcome: Outcome, root: Path) -> None:
     elif outcome.ran:
         kept = f", {len(outcome.kept)} were already there" if outcome.kept else ""
         typer.echo(f"{len(outcome.ran)} stages ran in {outcome.seconds:.0f} s{kept}")
-    if outcome.complete:
+    if outcome.complete and (root / "summary.json").is_file():
         verdict = json.loads((root / "summary.json").read_text(encoding="utf-8"))["verdict"]
         typer.echo(f"\n{verdict['headline']}\n{verdict['detail']}\n\nreport: {root / 'report.html'}")
 
 
-def _fail(outcome: Outcome, root: Path) -> None:
+def tell_failures(outcome: Outcome, root: Path) -> NoReturn:
+    """Say what failed and leave with exit code 1."""
     for failure in outcome.failures:
-        typer.echo(f"failed: {failure.stage}: {failure.message} (log: {root / 'log'})", err=True)
+        typer.echo(
+            f"failed: {failure.stage}: {failure.message} (log: {root / 'log' / f'{failure.stage}.txt'})",
+            err=True,
+        )
     waiting = f"; {len(outcome.waiting)} stages that need them did not run" if outcome.waiting else ""
     raise EngineError(
         f"{len(outcome.failures)} stages failed{waiting}; mend the cause and run the same command again"
@@ -125,8 +215,8 @@ def report(
     from cosinter.workflows.report.page import render_report
     from cosinter.workflows.results import storage_errors, write_atomically
 
-    target = out or _existing(results) / "report.html"
-    text = render_report(read_content(_existing(results)))
+    target = out or existing(results) / "report.html"
+    text = render_report(read_content(existing(results)))
     with storage_errors(target.parent):
         write_atomically(target, text)
     typer.echo(f"report: {target}")
@@ -154,38 +244,9 @@ def export(
     wanted = [name.strip().lower() for name in to.split(",") if name.strip()]
     if not wanted or not set(wanted) <= set(FORMATS):
         raise InputError(f"--to {to}: known formats are {', '.join(FORMATS)}")
-    folder = out or _existing(results) / "exports"
-    for path in write_exports(_existing(results), wanted, folder, case=case, include_assumed=not no_assumed):
+    folder = out or existing(results) / "exports"
+    for path in write_exports(existing(results), wanted, folder, case=case, include_assumed=not no_assumed):
         typer.echo(str(path))
-
-
-def status(results: ResultsFolder, as_json: AsJson = False) -> None:
-    """Show which stages of a run are done, how long they took and what failed.
-
-    Example: cosinter status results/ncm811-latp
-    """
-    from cosinter.workflows.flows import manifest
-    from cosinter.workflows.plan import Plan
-    from cosinter.workflows.results import Results
-
-    store = Results(_existing(results))
-    plan = Plan.read(store.root)
-    rows = manifest(plan, store)["stages"]
-    for row in rows:
-        events = store.events(row["name"], row["hash"])
-        row["state"] = "done" if row["finished"] else (events[-1]["event"] if events else "waiting")
-        row["message"] = events[-1].get("message", "") if events else ""
-    if as_json:
-        typer.echo(json.dumps({"study": plan.study, "stages": rows}, indent=1))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("stage", "state", "seconds", "executed", "message", title=plan.study)
-    for row in rows:
-        seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
-        table.add_row(row["name"], row["state"], seconds, str(row["executed"]), row["message"])
-    Console().print(table)
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -203,8 +264,9 @@ def doctor(as_json: AsJson = False) -> None:
         raise EngineError(f"{len(broken)} check(s) failed: {', '.join(check.name for check in broken)}")
 
 
-def _existing(results: Path) -> Path:
-    if not (results / "plan.json").is_file():
+def existing(results: Path, *, rebuild: bool = False) -> Path:
+    """Return a results folder; a mistake in its name is said. For ``rebuild`` study.json is enough."""
+    if not (results / "plan.json").is_file() and not (rebuild and (results / "study.json").is_file()):
         raise InputError(
             f"{results} is not a results folder (no plan.json in it); make one with cosinter run STUDY"
         )
