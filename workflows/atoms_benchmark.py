@@ -17,6 +17,7 @@ from cosinter.workflows.flows import Outcome, Watch, run_plan
 from cosinter.workflows.plan import Plan, Stage, keyed
 from cosinter.workflows.references import reference_barrier
 from cosinter.workflows.results import Results
+from cosinter.workflows.user_config import allowed_calculator
 
 STRUCTURES = (
     "linio2", "licoo2", "ncm111", "ncm622", "ncm811", "ltp", "latp", "li2tio3", "li4ti5o12", "litiopo4",
@@ -63,10 +64,9 @@ def run_benchmark(
     UnknownNameError, MissingEngineError, InputError
         A calculator that cannot be made.
     """
-    from cosinter.analysis.atoms.calculators import make_calculator
 
     for calculator in calculators:
-        make_calculator(calculator)  # an unknown or missing one is told before anything starts
+        allowed_calculator(calculator)  # an unknown or missing one is told before anything starts
     plan = lay_out(calculators)
     outcome = run_plan(plan, root, workers=workers, watch=watch)
     return tables(plan, root), outcome

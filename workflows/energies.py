@@ -18,6 +18,7 @@ from cosinter.workflows.flows import Outcome, Watch, run_plan
 from cosinter.workflows.plan import Plan, Stage
 from cosinter.workflows.results import Results, digest, storage_errors, write_atomically
 from cosinter.workflows.sources.user_data import energies_folder
+from cosinter.workflows.user_config import allowed_calculator
 
 if TYPE_CHECKING:
     from cosinter.analysis.thermochemistry.energy_tables import EnergyTable
@@ -151,13 +152,12 @@ def run_energies(
     """
     import yaml
 
-    from cosinter.analysis.atoms.calculators import make_calculator
     from cosinter.analysis.atoms.crystal_energies import CrystalEnergy
     from cosinter.analysis.thermochemistry.energy_tables import make_energy_table
     from cosinter.analysis.thermochemistry.library import load_library
     from cosinter.structures.crystals import crystal_names
 
-    make_calculator(calculator)  # an unknown or missing calculator is told before anything starts
+    allowed_calculator(calculator)  # an unknown or missing calculator is told before anything starts
     outcome = run_plan(
         energy_plan(calculator, crystals, entropies=entropies), folder, workers=workers, watch=watch
     )

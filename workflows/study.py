@@ -306,7 +306,7 @@ class Atomistic(Section):
         default="pmmcs",
         pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(:[A-Za-z_][A-Za-z0-9_]*)?$",
         max_length=200,
-        description="'pmmcs', 'chgnet', or 'package.module:Class' of any ASE calculator",
+        description="'pmmcs', 'chgnet', or 'package.module:Class' of an ASE calculator that your config.yaml allows",
     )
     relax: tuple[Name, ...] = (
         "ncm811",
@@ -333,6 +333,13 @@ class Atomistic(Section):
         Interface(film="ncm811", substrate="li2tio3"),
         Interface(film="ncm811", substrate="latp"),
     )
+
+    @field_validator("calculator")
+    @classmethod
+    def _allowed(cls, calculator: str) -> str:
+        from cosinter.workflows.user_config import check_calculator
+
+        return check_calculator(calculator)
 
 
 class Diffraction(Section):

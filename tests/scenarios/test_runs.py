@@ -207,7 +207,8 @@ class Nan(Calculator):
 @pytest.mark.parametrize("name", ["Raises", "Nan"])
 def test_a_broken_calculator_is_one_sentence_and_exit_code_1(tmp_path: Path, name: str) -> None:
     (tmp_path / "brokencalc.py").write_text(BROKEN, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    (tmp_path / "config.yaml").write_text(f"calculators: ['brokencalc:{name}']", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "COSINTER_HOME": str(tmp_path)}
     study = study_file(tmp_path, f"brokencalc:{name}")
     code, _, err = cosinter("run", study, "--out", tmp_path / "out", env=environment)
     assert code == 1

@@ -143,7 +143,7 @@ MISTAKES = {
     "crystal": (("--calculator", "pmmcs", "--phases", "unobtainium"), 2, "unobtainium"),
     "nothing": (("--calculator", "pmmcs", "--phases", " , "), 2, "no crystal"),
     "calculator": (("--calculator", "foo"), 2, "foo"),
-    "no calculator class": (("--calculator", "os:system"), 2, "cannot be made without arguments"),
+    "code of others": (("--calculator", "os:system"), 2, "not allowed here"),
     "nothing to show with": (
         ("--calculator", "pmmcs", "--show", "--phases", "LTP", "-j", "2"), 2, "leave out --phases, --workers",
     ),

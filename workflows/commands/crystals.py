@@ -180,9 +180,10 @@ def _energy_of(calculator: str | None) -> Callable[[Structure], float] | None:
     """Energy of a structure as it stands, with one calculator for all."""
     if calculator is None:
         return None
-    from cosinter.analysis.atoms.calculators import make_calculator, single_point, to_atoms
+    from cosinter.analysis.atoms.calculators import single_point, to_atoms
+    from cosinter.workflows.user_config import allowed_calculator
 
-    engine = make_calculator(calculator)
+    engine = allowed_calculator(calculator)
     return lambda structure: single_point(to_atoms(structure), engine)[0]
 
 

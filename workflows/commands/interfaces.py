@@ -102,11 +102,11 @@ def _adhesion(found: InterfaceSearch, calculator: str) -> dict[str, Any]:
     from rich.console import Console
 
     from cosinter.analysis.atoms.adhesion import adhesion
-    from cosinter.analysis.atoms.calculators import make_calculator
+    from cosinter.workflows.user_config import allowed_calculator
 
     model = found.models[0]
     with Console(stderr=True).status("scanning terminations and gaps") as status:
-        held = adhesion(model, make_calculator(calculator, model.structure), on_step=status.update)
+        held = adhesion(model, allowed_calculator(calculator, model.structure), on_step=status.update)
     return held.to_dict()
 
 

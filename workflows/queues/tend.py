@@ -21,6 +21,7 @@ from cosinter.workflows.launchpad import open_launchpad, recover_lost_runs
 from cosinter.workflows.plan import Plan
 from cosinter.workflows.queues.batch import (
     Batch,
+    all_batches,
     close_batch,
     new_batch,
     note_job,
@@ -120,10 +121,15 @@ class _Tender:
     def send_ready(self) -> None:
         """Submit stages that are READY, those of equal needs together, up to the cap."""
         root = self.results.root
-        room = self.queue.max_queued - len(open_batches(root))
+        room = self.queue.max_queued - self._in_queue()
         ready = [job for job in our_jobs(self.launchpad, root) if job.state == "READY"]
         for resources, group in list(self._groups(ready))[: max(0, room)]:
             self._send(resources, group)
+
+    def _in_queue(self) -> int:
+        """Jobs that wait or run, as far as is known; one whose stages are all done may still be leaving."""
+        batches = all_batches(self.results.root)
+        return sum(not batch.closed or batch.job_id in self.alive for batch in batches)
 
     def _groups(self, ready: Sequence[Job]) -> Iterator[tuple[Resources, list[Job]]]:
         alike: dict[Resources, list[Job]] = {}

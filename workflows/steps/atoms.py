@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from cosinter.workflows.execution import Task
+from cosinter.workflows.user_config import allowed_calculator
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -17,14 +18,14 @@ INTERFACE_STEPS = 300
 
 def relax(task: Task) -> dict[str, Any]:
     """Relax a named crystal and compare its cell with the cited one."""
-    from cosinter.analysis.atoms.calculators import make_calculator, uncertainty_of
+    from cosinter.analysis.atoms.calculators import uncertainty_of
     from cosinter.analysis.atoms.relaxation import relax as relax_structure
     from cosinter.structures.crystals import crystal
     from cosinter.structures.named import build, write
 
     name = task.inputs["name"]
     structure = build(name, seed=task.inputs["seed"])
-    calculator = make_calculator(task.inputs["calculator"], structure)
+    calculator = allowed_calculator(task.inputs["calculator"], structure)
     result = relax_structure(structure, calculator)
     record = crystal(name)
     lattice = record.structure.lattice
@@ -73,12 +74,11 @@ def barrier(task: Task) -> dict[str, Any]:
 
 def phonon(task: Task) -> dict[str, Any]:
     """Vibrational free energy, entropy and heat capacity of a named crystal."""
-    from cosinter.analysis.atoms.calculators import make_calculator
     from cosinter.analysis.atoms.phonons import phonon_free_energy
     from cosinter.structures.named import build
 
     structure = build(task.inputs["name"], seed=task.inputs["seed"])
-    calculator = make_calculator(task.inputs["calculator"], structure)
+    calculator = allowed_calculator(task.inputs["calculator"], structure)
     result = phonon_free_energy(structure, calculator, temperatures_K=PHONON_TEMPERATURES_K)
     return {
         "name": task.inputs["name"],
@@ -95,17 +95,15 @@ def phonon(task: Task) -> dict[str, Any]:
 
 def vibrations(task: Task) -> dict[str, Any]:
     """Quasi-harmonic S and Cp at 298.15 K of a named crystal beside measured ones."""
-    from cosinter.analysis.atoms.calculators import make_calculator
     from cosinter.analysis.atoms.entropy_comparison import compare_with_measured
 
-    calculator = make_calculator(task.inputs["calculator"])
+    calculator = allowed_calculator(task.inputs["calculator"])
     return compare_with_measured(task.inputs["name"], calculator).to_dict()
 
 
 def interface(task: Task) -> dict[str, Any]:
     """Build the smallest coherent interface of two crystals, check it and relax its atoms."""
     from cosinter.analysis.atoms.abort_rules import INTERFACE_RULES
-    from cosinter.analysis.atoms.calculators import make_calculator
     from cosinter.analysis.atoms.relaxation import relax as relax_structure
     from cosinter.structures.interfaces import coherent_interfaces
 
@@ -120,7 +118,7 @@ def interface(task: Task) -> dict[str, Any]:
     keep(task, "built", model.structure)
     result = relax_structure(
         model.structure,
-        make_calculator(inputs["calculator"], model.structure),
+        allowed_calculator(inputs["calculator"], model.structure),
         force_tolerance=INTERFACE_FORCE_TOLERANCE,
         max_steps=INTERFACE_STEPS,
         cell=False,

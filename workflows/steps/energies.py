@@ -6,14 +6,14 @@ from functools import cache
 from typing import Any
 
 from cosinter.workflows.execution import Task
+from cosinter.workflows.user_config import allowed_calculator
 
 
 @cache
 def _calculator(name: str) -> Any:
     """One calculator per worker: loading a machine-learned model takes longer than a small crystal."""
-    from cosinter.analysis.atoms.calculators import make_calculator
 
-    return make_calculator(name)
+    return allowed_calculator(name)
 
 
 def energy(task: Task) -> dict[str, Any]:
