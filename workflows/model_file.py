@@ -126,12 +126,19 @@ def _mappings(node: Any) -> Iterator[Any]:
 
 def _sentence(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
     location = _plain(problem["loc"])
-    key = ".".join(str(part) for part in location) or "file"
+    if problem["type"] == "extra_forbidden":  # the last part is the user's own word, whatever it looks like
+        location = (*_plain(problem["loc"][:-1]), problem["loc"][-1])
+    key = ".".join(_printable(str(part)) for part in location) or "file"
     if problem["type"] == "extra_forbidden":
         return f"unknown key '{key}'{_nearest(location, model)}"
     if problem["type"] == "missing":
         return f"key '{key}' is missing"
     return f"{key} = {_shown(problem.get('input'))}: {_allowed(problem, model)}"
+
+
+def _printable(text: str) -> str:
+    """A key as one can print it; a key of control characters would break the sentence."""
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _plain(location: Sequence[Any]) -> tuple[Any, ...]:
