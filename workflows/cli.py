@@ -20,6 +20,7 @@ from cosinter.workflows.commands import (
     energies,
     hops,
     interfaces,
+    launchpad,
     optimise,
     packing,
     phases,
@@ -95,12 +96,16 @@ for _command in (
 ):
     app.command()(_command)
 
+for _stock in (launchpad.lpad, launchpad.rlaunch, launchpad.qlaunch):
+    app.command(context_settings=launchpad.PASS_ON)(_stock)
+
 app.command("map")(optimise.process_map)
 
 app.add_typer(phases.app, name="phases")
 app.add_typer(data.app, name="data")
 app.add_typer(plot.app, name="plot")
 app.add_typer(submit.app, name="queue")
+app.add_typer(launchpad.app, name="launchpad")
 app.add_typer(benchmark.app, name="benchmark")
 
 

@@ -21,7 +21,7 @@ from cosinter.workflows.addresses import Address, find_address
 from cosinter.workflows.crew import Crew, workers_at_work
 from cosinter.workflows.execution import run_stage
 from cosinter.workflows.jobs import add_stages
-from cosinter.workflows.launchpad import open_launchpad, recover_lost_runs
+from cosinter.workflows.launchpad import opened, recover_lost_runs
 from cosinter.workflows.plan import Plan
 from cosinter.workflows.queues.batch import queued_stages
 from cosinter.workflows.results import Results, storage_errors, write_atomically
@@ -124,7 +124,9 @@ def run_plan(
             f"{len(in_queue)} stages of {root} are in the queue; go on with cosinter queue tend {root}, or cancel them"
         )
     if not (here or place.embedded) and plan.pending(results):
-        open_launchpad(place)  # a server that cannot be used is told before anything is written
+        # a server that cannot be used is told before anything is written
+        with opened(place):
+            pass
     with at_work(plan, results, documents) as missing:
         if missing and here:
             _work_here(plan, results, missing, watch)
@@ -195,19 +197,19 @@ def manifest(plan: Plan, results: Results) -> dict[str, Any]:
 
 
 def _work(plan: Plan, results: Results, missing: frozenset[str], crew: Crew, watch: Watch | None) -> None:
-    launchpad = open_launchpad(crew.address)
-    recover_lost_runs(launchpad, results.root)
-    add_stages(launchpad, plan, results, missing)
-    for _ in range(1 + MAX_RESTARTS):
-        with workers_at_work(results.root, crew.address, min(crew.size, len(missing))) as processes:
-            while any(process.poll() is None for process in processes):
-                if watch is not None:
-                    watch(plan, results, missing)
-                time.sleep(POLL_SECONDS)
-        if watch is not None:
-            watch(plan, results, missing)
-        if not recover_lost_runs(launchpad, results.root):
-            return
+    with opened(crew.address) as launchpad:
+        recover_lost_runs(launchpad, results.root)
+        add_stages(launchpad, plan, results, missing)
+        for _ in range(1 + MAX_RESTARTS):
+            with workers_at_work(results.root, crew.address, min(crew.size, len(missing))) as processes:
+                while any(process.poll() is None for process in processes):
+                    if watch is not None:
+                        watch(plan, results, missing)
+                    time.sleep(POLL_SECONDS)
+            if watch is not None:
+                watch(plan, results, missing)
+            if not recover_lost_runs(launchpad, results.root):
+                return
     raise EngineError(
         f"the workers of {results.root} were killed {1 + MAX_RESTARTS} times; see {results.root / 'log'} "
         "(out of memory?), then run the same command again to go on"

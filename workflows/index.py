@@ -84,11 +84,15 @@ def _set_aside_if_damaged(address: Address) -> str | None:
 
 
 def _index(plan: Plan, results: Results, address: Address) -> int:
+    from cosinter.workflows.launchpad import opened
+
+    with opened(address) as launchpad:
+        return _fill(launchpad, plan, results)
+
+
+def _fill(launchpad: Any, plan: Plan, results: Results) -> int:
     from fireworks.core.fworker import FWorker
 
-    from cosinter.workflows.launchpad import open_launchpad
-
-    launchpad = open_launchpad(address)
     _forget(launchpad, results.root)
     launchpad.add_wf(workflow(plan, results, [stage.name for stage in plan.stages]))
     ids = {row["name"]: row["fw_id"] for row in launchpad.fireworks.find(of_results(results.root))}

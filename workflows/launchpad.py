@@ -14,7 +14,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from cosinter.data.exceptions import CosinterError, InputError, StorageError
 from cosinter.workflows.addresses import CHILD_VARIABLE, Address, find_address
 from cosinter.workflows.jobs import RESULTS_FIELD, of_results
 
-SERVER_TIMEOUT_MS = 4_000
+SERVER_TIMEOUT_MS = 3_000
 """Within this time a server answers or the user is told why not."""
 QUIET = "CRITICAL"
 ID_COLLECTION = "fw_id_assigner"
@@ -75,6 +76,22 @@ def open_launchpad(
                 launchpad._restart_ids(1, 1)
                 launchpad.tuneup()
     return launchpad
+
+
+@contextmanager
+def opened(address: Address | str | Path, *, log_level: str = QUIET) -> Iterator[Any]:
+    """Open a LaunchPad for a while: the connection to a server is closed afterwards.
+
+    Raises
+    ------
+    InputError, MissingEngineError, StorageError
+        See :func:`open_launchpad`.
+    """
+    launchpad = open_launchpad(address, log_level=log_level)
+    try:
+        yield launchpad
+    finally:
+        launchpad.connection.close()
 
 
 def _open_server(launchpad_class: Any, place: Address, log_level: str) -> Any:

@@ -17,7 +17,7 @@ from cosinter.data.exceptions import EngineError
 from cosinter.workflows.addresses import Address
 from cosinter.workflows.flows import Outcome, Watch, at_work, close
 from cosinter.workflows.jobs import Job, add_stages, finish, our_jobs
-from cosinter.workflows.launchpad import open_launchpad, recover_lost_runs
+from cosinter.workflows.launchpad import opened, recover_lost_runs
 from cosinter.workflows.plan import Plan
 from cosinter.workflows.queues.batch import (
     Batch,
@@ -207,9 +207,10 @@ def tend_plan(
     """
     begin = time.perf_counter()
     results = Results(root)
-    launchpad = open_launchpad(address)  # one that cannot be used is told before anything is written
-    jobs_of_user(queue.system)
-    with at_work(plan, results, documents) as missing:
+    jobs_of_user(
+        queue.system
+    )  # a queue or a LaunchPad that cannot be used is told before anything is written
+    with opened(address) as launchpad, at_work(plan, results, documents) as missing:
         tender = _Tender(plan, results, launchpad, queue, wanted or {}, tell)
         _take_up(tender, missing)
         while True:
