@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -9,14 +10,17 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cosinter.data.exceptions import InputError, UnknownNameError
 from cosinter.workflows.addresses import Address
 from cosinter.workflows.flows import Outcome, Watch, run_plan
 from cosinter.workflows.plan import Plan
-from cosinter.workflows.results import SET_ASIDE, Results, now, sha256, storage_errors
+from cosinter.workflows.results import SET_ASIDE, Results, now, storage_errors
 
 STOP_PATIENCE_S = 30.0
+TIMES = ("wall_s",)
+"""Keys of results that hold how long something took."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,20 @@ def rerun(
     for name, before in aside.items():
         after = results.folder(name, plan.keys[name])
         if results.is_complete(name, plan.keys[name]):
-            equal = sha256(before / "result.json") == sha256(after / "result.json")
+            equal = _content(before / "result.json") == _content(after / "result.json")
             (same if equal else changed).append(name)
     return Rerun(outcome, tuple(same), tuple(changed))
+
+
+def _content(path: Path) -> Any:
+    """A result without the times that its making took, which differ every time."""
+    return _timeless(json.loads(path.read_bytes()))
+
+
+def _timeless(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _timeless(value) for key, value in data.items() if key not in TIMES}
+    return [_timeless(value) for value in data] if isinstance(data, list) else data
 
 
 def with_dependents(plan: Plan, stages: Collection[str]) -> set[str]:
