@@ -143,6 +143,7 @@ def _code_hash(path: str) -> str:
     return whole.hexdigest()[:16]
 
 
+@cache
 def _version(distribution: str) -> str:
     try:
         return metadata.version(distribution)
