@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import random
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +16,24 @@ import yaml
 from cosinter.data.exceptions import InputError, MissingEngineError, StorageError
 from cosinter.workflows.embedded import methods as embedded_methods
 from cosinter.workflows.embedded.store import open_file
-from cosinter.workflows.launchpad import main, open_launchpad, recover_lost_runs
-from cosinter.workflows.worker import run_worker
+from cosinter.workflows.launchpad import main, open_launchpad
 
-TASKS = Path(__file__).parent
+sys.path.insert(0, str(Path(__file__).parent))
+from launchpad_helpers import (
+    assert_consistent,
+    chains,
+    note,
+    run_all,
+    start_worker,
+    states,
+    wait_until,
+    words,
+)
 
 
 @pytest.fixture(autouse=True)
 def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(TASKS)
+    monkeypatch.syspath_prepend(Path(__file__).parent)
     monkeypatch.chdir(tmp_path)
 
 
@@ -36,87 +42,6 @@ def launchpad(tmp_path: Path) -> Iterator[Any]:
     opened = open_launchpad(tmp_path / "fw.db")
     yield opened
     opened.connection.file.close()
-
-
-def note(tmp_path: Path, word: str, **more: Any) -> Any:
-    from fireworks import Firework
-    from launchpad_probe import Note
-
-    spec = more.pop("spec", {})
-    sleep_s = more.pop("sleep_s", 0.0)
-    return Firework(
-        Note(file=str(tmp_path / "notes"), word=word, sleep_s=sleep_s), name=word, spec=spec, **more
-    )
-
-
-def chains(tmp_path: Path, count: int, length: int) -> list[Any]:
-    from fireworks import Workflow
-
-    made = []
-    for c in range(count):
-        fireworks: list[Any] = []
-        for i in range(length):
-            fireworks.append(note(tmp_path, f"{c}-{i}", parents=fireworks[-1:]))
-        made.append(Workflow(fireworks))
-    return made
-
-
-def words(tmp_path: Path, name: str = "notes") -> list[str]:
-    path = tmp_path / name
-    return path.read_text().split() if path.exists() else []
-
-
-def run_all(tmp_path: Path) -> int:
-    return run_worker(tmp_path / "fw.db", launch_root=tmp_path / "launches", poll_s=0.02)
-
-
-def start_worker(tmp_path: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable,
-        "-W",
-        "error",
-        "-m",
-        "cosinter.workflows.launchpad",
-        "--address",
-        str(tmp_path / "fw.db"),
-    ]
-    command += ["--launch-root", str(tmp_path / "launches"), *arguments]
-    path = os.pathsep.join([str(TASKS), *filter(None, [os.environ.get("PYTHONPATH")])])
-    log = (tmp_path / "worker.log").open("ab")
-    with log:
-        return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stdout=log, stderr=log)
-
-
-def wait_until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the awaited state did not come"
-        time.sleep(0.01)
-
-
-def states(launchpad: Any) -> Counter[str]:
-    return Counter(d["state"] for d in launchpad.fireworks.find({}, {"state": 1}))
-
-
-def assert_consistent(launchpad: Any, running: int = 1) -> None:
-    """Fireworks, launches and workflows tell the same story, at most `running` of them under way."""
-    assert launchpad.connection.file.damage() == []
-    fireworks = {d["fw_id"]: d for d in launchpad.fireworks.find()}
-    launches = {d["launch_id"]: d for d in launchpad.launches.find()}
-    assert states(launchpad)["RUNNING"] <= running
-    assert not states(launchpad)["RESERVED"]
-    for firework in fireworks.values():
-        own = [launches[i]["state"] for i in firework["launches"]]
-        if firework["state"] in ("RUNNING", "COMPLETED", "FIZZLED"):
-            assert firework["state"] in own
-        else:
-            assert own == []
-    for workflow in launchpad.workflows.find():
-        assert "locked" not in workflow
-        assert workflow["fw_states"] == {str(i): fireworks[i]["state"] for i in workflow["nodes"]}
-        for parent, children in workflow["links"].items():
-            if fireworks[int(parent)]["state"] != "COMPLETED":
-                assert all(fireworks[child]["state"] == "WAITING" for child in children)
 
 
 # --- FireWorks' own behaviour ---------------------------------------------------------------------------------
@@ -139,8 +64,9 @@ def test_workers_leave_no_trace_but_launch_folders(launchpad: Any, tmp_path: Pat
     wait_until(lambda: threading.active_count() <= threads)
     assert capfd.readouterr() == ("", "")
     assert Path.cwd() == tmp_path
-    assert not (tmp_path / "fw.db-workers").exists()
-    assert next(p.name for p in (tmp_path / "launches").iterdir()).startswith("launcher_")
+    launches = sorted(path.name for path in (tmp_path / "launches").iterdir())
+    assert [name.partition("_")[0] for name in launches] == [".alive", "launcher"]
+    assert not list((tmp_path / "launches" / ".alive").iterdir())
 
 
 def test_stock_rapidfire_runs_on_it(launchpad: Any, tmp_path: Path) -> None:
@@ -281,152 +207,6 @@ def test_forked_children_claim_disjointly(launchpad: Any, tmp_path: Path) -> Non
     sender.close()
     assert sorted(claimed) == list(range(1, 25))
     assert states(launchpad) == {"COMPLETED": 24}
-
-
-# --- kills and stops ------------------------------------------------------------------------------------------
-
-
-def kill_many_times(launchpad: Any, tmp_path: Path, kills: int, number: signal.Signals, seed: int) -> None:
-    """Kill workers at random moments; what was COMPLETED then is never run again, and the rest gets done."""
-    dice = random.Random(seed)
-    finished: Counter[str] = Counter()
-    for _ in range(kills):
-        worker = start_worker(tmp_path)
-        before = len(words(tmp_path, "notes.started"))
-        wait_until(
-            lambda b=before, w=worker: len(words(tmp_path, "notes.started")) > b or w.poll() is not None
-        )
-        time.sleep(dice.uniform(0.0, 0.2))
-        worker.send_signal(number)
-        worker.wait(60)
-        assert_consistent(launchpad)
-        done = launchpad.fireworks.find({"state": "COMPLETED"}, {"name": 1})
-        noted = Counter(words(tmp_path))
-        assert all(noted[word] == times for word, times in finished.items())
-        finished = Counter({d["name"]: noted[d["name"]] for d in done})
-        assert all(finished.values())
-        lost = launchpad.get_fw_ids({"state": "RUNNING"})
-        assert recover_lost_runs(launchpad) == lost
-        for fizzled in launchpad.get_fw_ids({"state": "FIZZLED"}):
-            launchpad.rerun_fw(fizzled)
-        assert set(states(launchpad)) <= {"READY", "WAITING", "COMPLETED"}
-        assert_consistent(launchpad, running=0)
-    total = launchpad.fireworks.count_documents({})
-    run_all(tmp_path)
-    noted = Counter(words(tmp_path))
-    assert states(launchpad) == {"COMPLETED": total}
-    assert len(noted) == total
-    assert all(noted[word] == times for word, times in finished.items())
-    assert_consistent(launchpad, running=0)
-
-
-def test_kill_9_loses_and_repeats_nothing(launchpad: Any, tmp_path: Path) -> None:
-    launchpad.bulk_add_wfs([note(tmp_path, f"s{i}") for i in range(30)] + chains(tmp_path, 6, 5))
-    kill_many_times(launchpad, tmp_path, 10, signal.SIGKILL, seed=1)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_a_hundred_kill_9(launchpad: Any, tmp_path: Path) -> None:
-    launchpad.bulk_add_wfs([note(tmp_path, f"s{i}") for i in range(300)] + chains(tmp_path, 60, 5))
-    kill_many_times(launchpad, tmp_path, 100, signal.SIGKILL, seed=2)
-
-
-def test_sigterm_never_tears_a_state_change(launchpad: Any, tmp_path: Path) -> None:
-    launchpad.bulk_add_wfs(chains(tmp_path, 8, 5))
-    kill_many_times(launchpad, tmp_path, 4, signal.SIGTERM, seed=3)
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_stop_signal_fizzles_the_running_firework(
-    launchpad: Any, tmp_path: Path, number: signal.Signals, status: int
-) -> None:
-    launchpad.bulk_add_wfs([note(tmp_path, "long", sleep_s=300), note(tmp_path, "next")])
-    worker = start_worker(tmp_path)
-    wait_until(lambda: words(tmp_path, "notes.started") == ["long"])
-    worker.send_signal(number)
-    assert worker.wait(30) == status
-    assert states(launchpad) == {"FIZZLED": 1, "READY": 1}
-    assert "Stopped" in launchpad.get_launch_by_id(1).action.stored_data["_exception"]["_stacktrace"]
-    assert (tmp_path / "worker.log").read_text() == ""
-
-
-def test_stop_between_checkout_and_task_fizzles_too(
-    launchpad: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from fireworks.core.rocket import Rocket
-
-    launchpad.add_wf(note(tmp_path, "a"))
-    monkeypatch.setattr(Rocket, "update_checkpoint", lambda *arguments: os.kill(os.getpid(), signal.SIGTERM))
-    threads = threading.active_count()
-    with pytest.raises(SystemExit) as stopped:
-        run_all(tmp_path)
-    assert stopped.value.code == 143
-    assert states(launchpad) == {"FIZZLED": 1}
-    assert words(tmp_path, "notes.started") == []
-    wait_until(lambda: threading.active_count() <= threads)
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-
-
-def test_worker_waits_for_living_workers_and_not_for_dead_ones(launchpad: Any, tmp_path: Path) -> None:
-    from fireworks import Workflow
-
-    first = note(tmp_path, "first", sleep_s=300)
-    launchpad.add_wf(Workflow([first, note(tmp_path, "second", parents=[first])]))
-    busy = start_worker(tmp_path)
-    wait_until(lambda: words(tmp_path, "notes.started") == ["first"])
-    waiting = start_worker(tmp_path)
-    with pytest.raises(subprocess.TimeoutExpired):
-        waiting.wait(3)
-    busy.kill()
-    busy.wait(30)
-    assert waiting.wait(60) == 0
-    assert states(launchpad) == {"RUNNING": 1, "WAITING": 1}
-    assert recover_lost_runs(launchpad) == launchpad.get_fw_ids({"state": "READY"})
-
-
-def test_recovery_frees_reservations_and_locks(launchpad: Any, tmp_path: Path) -> None:
-    from fireworks import FWorker
-
-    launchpad.bulk_add_wfs([note(tmp_path, w) for w in "abc"])
-    launchpad.checkout_fw(FWorker(), str(tmp_path), fw_id=1)
-    launchpad.reserve_fw(FWorker(), str(tmp_path), fw_id=2)
-    launchpad.workflows.update_many({}, {"$set": {"locked": True}})
-    assert recover_lost_runs(launchpad) == [1, 2]
-    assert states(launchpad) == {"READY": 3}
-    assert_consistent(launchpad, running=0)
-    assert recover_lost_runs(launchpad) == []
-    run_all(tmp_path)
-    assert sorted(words(tmp_path)) == ["a", "b", "c"]
-
-
-def test_lock_left_behind_holds_nobody_up(launchpad: Any, tmp_path: Path) -> None:
-    launchpad.add_wf(note(tmp_path, "a"))
-    launchpad.workflows.update_many({}, {"$set": {"locked": True}})
-    started = time.monotonic()
-    run_all(tmp_path)
-    assert states(launchpad) == {"COMPLETED": 1}
-    assert time.monotonic() - started < 300  # FireWorks' own patience (WFLOCK_EXPIRATION_SECS)
-
-
-def test_full_disk_fizzles_or_refuses_and_keeps_the_rest(launchpad: Any, tmp_path: Path) -> None:
-    from fireworks import Firework
-    from launchpad_probe import Big
-
-    launchpad.add_wf(Firework(Big(bytes=5_000_000)))
-    file = launchpad.connection.file
-    file._all(f"PRAGMA max_page_count = {file._all('PRAGMA page_count')[0][0] + 60}")
-    run_all(tmp_path)
-    assert states(launchpad) == {"FIZZLED": 1}
-    assert "is full" in launchpad.get_launch_by_id(1).action.stored_data["_exception"]["_stacktrace"]
-    with pytest.raises(StorageError, match="is full"):
-        launchpad.bulk_add_wfs([note(tmp_path, "x" * 100_000) for _ in range(10)])
-    assert launchpad.get_fw_ids() == [1]
-    assert_consistent(launchpad, running=0)
-    file._all("PRAGMA max_page_count = 1000000")
-    launchpad.rerun_fw(1)
-    run_all(tmp_path)
-    assert states(launchpad) == {"COMPLETED": 1}
 
 
 # --- addresses and surroundings -------------------------------------------------------------------------------
