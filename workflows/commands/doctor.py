@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -85,6 +86,9 @@ def examine() -> tuple[Check, ...]:
         _tried("your own phases", _user_phases),
         _tried("your own energies", _own_energies),
         *_snapshots(),
+        _tried("your configuration", _config),
+        *_launchpad(),
+        _queue(),
         _data_folder(),
         _write_access(),
         *(_optional(name, extra, use) for name, (extra, use) in OPTIONAL.items()),
@@ -181,6 +185,39 @@ def _snapshot(name: str) -> str:
 
     manifest, entries = load_snapshot(name)
     return f"whole; {len(entries)} entries, {manifest.functional}, {manifest.retrieved[:10]}"
+
+
+def _config() -> str:
+    from cosinter.workflows.user_config import config_path, read_config
+
+    allowed = ", ".join(read_config().calculators) or "none"
+    return f"calculators of other packages allowed in {config_path()}: {allowed}"
+
+
+def _launchpad() -> tuple[Check, ...]:
+    """Whether the LaunchPad that the environment names answers; without one, a file serves."""
+    from cosinter.workflows.addresses import VARIABLE
+
+    return (_tried(VARIABLE, _open_launchpad),) if os.environ.get(VARIABLE) else ()
+
+
+def _open_launchpad() -> str:
+    from cosinter.workflows.addresses import find_address
+    from cosinter.workflows.launchpad import opened
+
+    address = find_address(None)
+    with opened(address):
+        return " ".join((f"{address.shown} answers", *address.notes))
+
+
+def _queue() -> Check:
+    """Whether jobs can be submitted from here; most computers have no queue."""
+    from cosinter.workflows.queues.system import SYSTEMS
+
+    here = [name for name, system in SYSTEMS.items() if shutil.which(system.submit)]
+    return Check(
+        "queue", bool(here), ", ".join(here) or "optional: no sbatch, qsub or bsub here", needed=False
+    )
 
 
 def _data_folder() -> Check:
