@@ -22,7 +22,7 @@ from cosinter.workflows.queues.batch import all_batches, new_batch, open_batches
 from cosinter.workflows.queues.script import batch_script, submit
 from cosinter.workflows.queues.settings import QueueSettings
 from cosinter.workflows.queues.tend import cancel_jobs, tend_plan
-from cosinter.workflows.resources import Resources, resources_of
+from cosinter.workflows.resources import MODEST, Resources, resources_of
 from cosinter.workflows.results import Results
 from cosinter.workflows.watching import read_status
 
@@ -246,7 +246,7 @@ def test_a_batch_that_was_never_submitted_is_sent(
     tmp_path: Path, queue: QueueSettings, queue_folder: Path
 ) -> None:
     root, plan = tmp_path / "out", three()
-    new_batch(root, "slurm", {"a": plan.keys["a"]}, {})  # and then the one who tends was killed
+    new_batch(root, "slurm", {"a": plan.keys["a"]}, MODEST)  # and then the one who tends was killed
     assert tend(plan, root, queue).complete
     assert len(submitted(queue_folder)) == 3
     assert len(all_batches(root)) == 4
@@ -259,7 +259,7 @@ def test_a_job_whose_number_was_never_written_down_is_found_by_its_name(
     plan = plan_of(("a", "wait", {"begun": str(begun), "file": str(file)}, ()))
     root.mkdir()
     (root / "plan.json").write_text(plan.to_json(), encoding="utf-8")
-    batch = new_batch(root, "slurm", dict(plan.keys), {})
+    batch = new_batch(root, "slurm", dict(plan.keys), MODEST)
     text = batch_script(queue, resources_of("a"), name=batch.name, folder=batch.folder, stages=1)
     (batch.folder / "job.sh").write_text(text, encoding="utf-8")
     submit("slurm", batch.folder / "job.sh")

@@ -12,32 +12,53 @@ The folder is all that a node reads and writes, beside the results.
 from __future__ import annotations
 
 import json
+import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cosinter.data.exceptions import StorageError
 from cosinter.workflows.queues.settings import SYSTEMS, SystemName
-from cosinter.workflows.results import check_stage_name, now, storage_errors, write_atomically
+from cosinter.workflows.resources import Resources
+from cosinter.workflows.results import (
+    Results,
+    check_key,
+    check_stage_name,
+    now,
+    storage_errors,
+    write_atomically,
+)
 
 FOLDER = "queue"
+_JOB_ID = re.compile(r"[0-9][0-9A-Za-z._]{0,99}")
+"""Numbers of jobs are handed to the queue's commands, so none may look like an option."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One queue job."""
+    """One queue job.
+
+    ``seen``: how many events the log of each stage had when the batch was written; those after tell of this job,
+    whatever the clocks of the nodes say. ``ends``: how each stage ended, once the batch is closed.
+    """
 
     name: str
     folder: Path
     system: SystemName
     stages: tuple[str, ...]
     keys: Mapping[str, str]
-    resources: Mapping[str, Any]
+    resources: Resources
     written: str
+    seen: Mapping[str, int]
     job_id: str | None = None
-    closed: bool = False
+    ends: Mapping[str, str] | None = None
+
+    @property
+    def closed(self) -> bool:
+        """True if the end of every stage has been noted."""
+        return self.ends is not None
 
     @property
     def root(self) -> Path:
@@ -45,16 +66,18 @@ class Batch:
         return self.folder.parents[1]
 
 
-def new_batch(root: Path, system: SystemName, keys: Mapping[str, str], resources: Mapping[str, Any]) -> Batch:
+def new_batch(root: Path, system: SystemName, keys: Mapping[str, str], resources: Resources) -> Batch:
     """Write a batch of the stages ``keys`` (name: key) that has not been submitted yet."""
     name = f"cs{uuid.uuid4().hex[:8]}"  # ten letters: longer names are cut off by some queues
     folder = root / FOLDER / name
+    results = Results(root)
     content = {
         "system": system,
         "stages": list(keys),
         "keys": dict(keys),
-        "resources": dict(resources),
+        "resources": resources.model_dump(exclude_none=True),
         "written": now(),
+        "seen": {stage: len(results.events(stage, key)) for stage, key in keys.items()},
     }
     with storage_errors(root):
         folder.mkdir(parents=True)
@@ -72,22 +95,41 @@ def read_batch(folder: Path) -> Batch:
     """
     try:
         content = json.loads((folder / "batch.json").read_bytes())
-        job = folder / "job.json"
+        stages = tuple(check_stage_name(name) for name in content["stages"])
         return Batch(
             name=folder.name,
             folder=folder,
             system=_known(content["system"]),
-            stages=tuple(check_stage_name(name) for name in content["stages"]),
-            keys=dict(content["keys"]),
-            resources=dict(content["resources"]),
+            stages=stages,
+            keys={stage: check_key(content["keys"][stage]) for stage in stages},
+            resources=Resources.model_validate(content["resources"]),
             written=str(content["written"]),
-            job_id=str(json.loads(job.read_bytes())["id"]) if job.is_file() else None,
-            closed=(folder / "closed.json").is_file(),
+            seen={stage: int(content["seen"][stage]) for stage in stages},
+            job_id=_job_id(_later(folder, "job.json")),
+            ends=_ends(_later(folder, "closed.json")),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StorageError) as error:
         raise StorageError(
             f"{folder} holds no readable batch.json; remove the folder to forget this job"
         ) from error
+
+
+def _later(folder: Path, name: str) -> Any:
+    """What was written about a batch after it was made; None if it was not yet."""
+    path = folder / name
+    return json.loads(path.read_bytes()) if path.is_file() else None
+
+
+def _job_id(noted: Any) -> str | None:
+    if noted is None:
+        return None
+    if not _JOB_ID.fullmatch(str(noted["id"])):
+        raise ValueError("no number of a job")
+    return str(noted["id"])
+
+
+def _ends(noted: Any) -> dict[str, str] | None:
+    return None if noted is None else {str(stage): str(word) for stage, word in noted["ends"].items()}
 
 
 def _known(system: str) -> SystemName:
@@ -119,9 +161,10 @@ def note_job(batch: Batch, job_id: str) -> Batch:
     return read_batch(batch.folder)
 
 
-def close_batch(batch: Batch, ends: Mapping[str, str]) -> None:
+def close_batch(batch: Batch, ends: Mapping[str, str]) -> Batch:
     """Write down that every stage of a batch was dealt with, and how."""
     _write(batch, "closed.json", {"time": now(), "ends": dict(ends)})
+    return read_batch(batch.folder)
 
 
 def _write(batch: Batch, name: str, content: Mapping[str, Any]) -> None:
@@ -129,8 +172,10 @@ def _write(batch: Batch, name: str, content: Mapping[str, Any]) -> None:
         write_atomically(batch.folder / name, json.dumps(content, indent=1))
 
 
-def tries(root: Path, stage: str, batches: Sequence[Batch] | None = None) -> int:
-    """How many jobs a stage has been part of, for its present inputs."""
-    known = all_batches(root) if batches is None else batches
-    latest = next((batch.keys[stage] for batch in reversed(known) if stage in batch.stages), None)
-    return sum(batch.keys.get(stage) == latest for batch in known if stage in batch.stages)
+def losses(batches: Iterable[Batch], stage: str, key: str) -> int:
+    """How often in a row, up to now, jobs were lost that a stage was part of; ``batches``: oldest first."""
+    count = 0
+    for batch in batches:
+        if batch.ends is not None and batch.keys.get(stage) == key:
+            count = count + 1 if batch.ends.get(stage) == "lost" else 0
+    return count

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cosinter.workflows.queues.batch import Batch
-from cosinter.workflows.queues.job import STOPPED
+from cosinter.workflows.queues.job import StoppedByQueue
 from cosinter.workflows.queues.system import ended_because
 from cosinter.workflows.results import Results
 
@@ -17,11 +17,10 @@ _MENDABLE = ("NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "REVOKED", "REQUEUED")
 
 @dataclass(frozen=True)
 class Ending:
-    """How a stage ended; ``again``: worth another try; ``logged``: its log says so already."""
+    """How a stage ended: lost is worth another try; ``logged``: its log says so already."""
 
     word: Literal["done", "failed", "lost"]
     message: str = ""
-    again: bool = False
     logged: bool = False
 
 
@@ -33,33 +32,36 @@ def ending_of(results: Results, batch: Batch, stage: str, *, gone: bool) -> Endi
     event = _last_event(results, batch, stage)
     failed = event.get("event") == "failed"
     message = str(event.get("message", ""))
-    if failed and not message.startswith(STOPPED):
+    stopped = failed and event.get("error") == StoppedByQueue.__name__
+    if failed and not stopped:
         return Ending("failed", message, logged=True)
     if not gone:
         return None
     reason = ended_because(batch.system, batch.job_id) if batch.job_id else ""
-    return _by_reason(batch, stage, reason, stopped=failed, started=bool(event))
+    return _by_reason(batch, stage, reason, stopped=stopped, started=bool(event))
 
 
 def _last_event(results: Results, batch: Batch, stage: str) -> Mapping[str, Any]:
     """The last event of a stage since its batch was written."""
-    events = [e for e in results.events(stage, batch.keys[stage]) if e.get("time", "") >= batch.written]
+    events = results.events(stage, batch.keys[stage])[batch.seen[stage] :]
     return events[-1] if events else {}
 
 
 def _by_reason(batch: Batch, stage: str, reason: str, *, stopped: bool, started: bool) -> Ending:
     job = f"job {batch.job_id}" if batch.job_id else "its job, which was never submitted"
     if reason == "TIMEOUT":
-        hours = float(batch.resources.get("wall_h", 0.0)) * len(batch.stages)
+        hours = (batch.resources.wall_h or 0.0) * len(batch.stages)
         if not started:
-            return Ending("lost", f"{job} ran out of wall time before this stage began", again=True)
+            return Ending("lost", f"{job} ran out of wall time before this stage began")
         return Ending(
             "failed",
             f"wall time of {hours:g} h ran out ({job}); give {stage} more wall_h in the study's resources",
         )
     if reason == "OUT_OF_MEMORY":
-        memory = batch.resources.get("memory_GB", "?")
-        return Ending("failed", f"{memory} GB of memory were too little ({job}); give {stage} more memory_GB")
+        memory = batch.resources.memory_GB or 0.0
+        return Ending(
+            "failed", f"{memory:g} GB of memory were too little ({job}); give {stage} more memory_GB"
+        )
     if reason == "CANCELLED":
         return Ending("failed", f"cancelled ({job}); cosinter rerun or queue tend sends it again")
     if stopped and reason not in _MENDABLE:
@@ -67,6 +69,4 @@ def _by_reason(batch: Batch, stage: str, reason: str, *, stopped: bool, started:
             "failed",
             f"the queue stopped {job} (wall time or cancelled); give {stage} more wall_h, or send it again",
         )
-    return Ending(
-        "lost", f"{job} ended without a word ({reason or 'the queue does not say why'})", again=True
-    )
+    return Ending("lost", f"{job} ended without a word ({reason or 'the queue does not say why'})")

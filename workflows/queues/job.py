@@ -25,15 +25,12 @@ from cosinter.workflows.queues.system import SYSTEMS
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 """How SLURM, PBS, SGE and LSF say that a job is about to be killed."""
 
-STOPPED = "stopped"
-"""First word of the failure of a stage whose job was told to end."""
-
 
 class StoppedByQueue(SystemExit):
     """The queue told the job to end; no step can take it for a failure of its own."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"{STOPPED} by {signal.Signals(number).name} (wall time, cancelled, or preempted)")
+        super().__init__(f"stopped by {signal.Signals(number).name} (wall time, cancelled, or preempted)")
         self.number = number
 
 
@@ -52,6 +49,9 @@ def run_batch(folder: Path) -> int:
     job = _about(batch)
     failed = 0
     for name in batch.stages:
+        if plan.keys.get(name) != batch.keys[name]:
+            print(f"{name} is left out: the plan has changed since this job was submitted", flush=True)
+            continue
         print(f"{name} ...", flush=True)
         try:
             result = run_stage(batch.root, name, plan=plan, job=job)
@@ -70,7 +70,7 @@ def _about(batch: Batch) -> dict[str, Any]:
         "id": number.split(".")[0] if number else batch.job_id,
         "batch": batch.name,
         "script": str((batch.folder / "job.sh").relative_to(batch.root)),
-        "resources": dict(batch.resources),
+        "resources": batch.resources.model_dump(exclude_none=True),
     }
 
 

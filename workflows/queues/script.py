@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cosinter.data.exceptions import EngineError, InputError
+from cosinter.data.exceptions import InputError
 from cosinter.workflows.queues.settings import QueueSettings, SystemName, script_template
-from cosinter.workflows.queues.system import SYSTEMS, ask
+from cosinter.workflows.queues.system import SYSTEMS, QueueUnclearError, ask
 from cosinter.workflows.resources import Resources
 
 ADAPTER_NAMES: dict[SystemName, str] = {
@@ -81,6 +81,8 @@ def submit(system: SystemName, script: Path) -> str:
 
     Raises
     ------
+    QueueUnclearError
+        Nobody knows whether the queue has taken it.
     EngineError
         The queue refused; its own words are in the message.
     """
@@ -91,4 +93,6 @@ def submit(system: SystemName, script: Path) -> str:
     try:
         return str(_adapter(system, {})._parse_jobid(answer))
     except RuntimeError as error:
-        raise EngineError(f"{known.submit} gave no job number: {' '.join(answer.split())[:300]}") from error
+        raise QueueUnclearError(
+            f"{known.submit} gave no job number: {' '.join(answer.split())[:300]}"
+        ) from error

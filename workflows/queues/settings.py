@@ -28,8 +28,9 @@ class QueueSettings(BaseModel):
     )
     python: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9_./+-]{1,500}$",
-        description="Python with cosinter on the nodes: a path of letters, digits and _ . / + -; the present one if left out",
+        pattern=r"^(/[A-Za-z0-9_./+-]{1,500}|[A-Za-z0-9][A-Za-z0-9_.+-]{0,99})$",
+        description="Python with cosinter on the nodes: a path that begins with /, or a command that setup puts on "
+        "PATH, of letters, digits and _ . / + -; the present one if left out",
     )
     max_queued: int = Field(
         default=20,

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
 
 from cosinter.data.exceptions import EngineError, MissingEngineError
@@ -24,6 +25,10 @@ class QueueSilentError(EngineError):
     """The queue did not answer; nothing is known about its jobs."""
 
 
+class QueueUnclearError(QueueSilentError):
+    """The queue was told something, and it is not known whether it heard."""
+
+
 @dataclass(frozen=True)
 class QueuedJob:
     """A job in the queue, waiting or running."""
@@ -35,14 +40,21 @@ class QueuedJob:
 
 @dataclass(frozen=True)
 class System:
-    """The commands of a queue and how to read their answers."""
+    """The commands of a queue and how to read their answers.
+
+    ``reason_commands``: how to ask why a job ended, and where in the answer that stands, the quickest first.
+    ``test_command``: checks a script, read from its standard input, without submitting it.
+    ``nothing``: what the list command says, as if it had failed, when there are no jobs.
+    """
 
     submit: str
     list_command: Callable[[str], list[str]]
     read_list: Callable[[str], list[QueuedJob]]
     cancel: str
     id_variable: str
-    reason_command: Callable[[str], list[str]] | None = None
+    reason_commands: tuple[tuple[Callable[[str], list[str]], str], ...] = ()
+    test_command: tuple[str, ...] = ()
+    nothing: str | None = None
 
 
 def jobs_of_user(system: SystemName) -> dict[str, QueuedJob]:
@@ -53,20 +65,42 @@ def jobs_of_user(system: SystemName) -> dict[str, QueuedJob]:
     QueueSilentError, MissingEngineError
     """
     known = SYSTEMS[system]
-    answer = ask(known.list_command(getpass.getuser()))
+    try:
+        answer = ask(known.list_command(getpass.getuser()))
+    except QueueSilentError as error:
+        if known.nothing is None or known.nothing not in str(error):
+            raise
+        return {}
     return {job.id: job for job in known.read_list(answer) if job.state not in _ENDING}
 
 
 def ended_because(system: SystemName, job_id: str) -> str:
     """The queue's word for how a job ended, such as TIMEOUT or CANCELLED; "" if it does not say."""
-    command = SYSTEMS[system].reason_command
-    if command is None:
-        return ""
-    try:
-        found = re.search(r"\bJobState=(\S+)", ask(command(job_id)))
-    except EngineError:  # the queue has forgotten the job already
-        return ""
-    return found[1] if found else ""
+    for command, pattern in SYSTEMS[system].reason_commands:
+        try:
+            found = re.search(pattern, ask(command(job_id)))
+        except EngineError:  # the queue has forgotten the job already, or keeps no accounts
+            continue
+        if found:
+            return found[1]
+    return ""
+
+
+def check_script(system: SystemName, script: str) -> str | None:
+    """What the queue says about a script that is not submitted; None if it checks none.
+
+    Raises
+    ------
+    QueueSilentError, MissingEngineError
+        It would refuse the script, or does not answer.
+    """
+    command = SYSTEMS[system].test_command
+    if not command:
+        return None
+    with TemporaryFile() as text:
+        text.write(script.encode())
+        text.seek(0)
+        return " ".join(ask(command, given=text, errors_too=True).split())
 
 
 def cancel_job(system: SystemName, job_id: str) -> None:
@@ -79,15 +113,23 @@ def cancel_job(system: SystemName, job_id: str) -> None:
     ask([SYSTEMS[system].cancel, job_id])
 
 
-def ask(command: Sequence[str], *, folder: Path | None = None, given: IO[bytes] | None = None) -> str:
-    """Run a command of the queue and return what it prints.
+def ask(
+    command: Sequence[str],
+    *,
+    folder: Path | None = None,
+    given: IO[bytes] | None = None,
+    errors_too: bool = False,
+) -> str:
+    """Run a command of the queue and return what it prints; ``errors_too``: on its standard error as well.
 
     Raises
     ------
     MissingEngineError
         There is no such command on this computer.
+    QueueUnclearError
+        It took too long, or says that the queue did.
     QueueSilentError
-        It failed or took too long; its own words are in the message.
+        It failed; its own words are in the message.
     """
     try:
         ended = subprocess.run(
@@ -105,13 +147,13 @@ def ask(command: Sequence[str], *, folder: Path | None = None, given: IO[bytes] 
             f"there is no command {command[0]} here; run this on a computer from which jobs are submitted"
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise QueueSilentError(f"{command[0]} did not answer within {ANSWER_TIME_S:.0f} s") from error
+        raise QueueUnclearError(f"{command[0]} did not answer within {ANSWER_TIME_S:.0f} s") from error
     if ended.returncode:
         said = " ".join((ended.stderr or ended.stdout).split())[:500]
-        raise QueueSilentError(
-            f"{command[0]} failed with status {ended.returncode}: {said or 'it said nothing'}"
-        )
-    return ended.stdout
+        # sbatch may say "Socket timed out" of a job that the queue has taken
+        kind = QueueUnclearError if "timed out" in said.lower() else QueueSilentError
+        raise kind(f"{command[0]} failed with status {ended.returncode}: {said or 'it said nothing'}")
+    return ended.stdout + (ended.stderr if errors_too else "")
 
 
 def _slurm(text: str) -> list[QueuedJob]:
@@ -136,6 +178,7 @@ def _lsf(text: str) -> list[QueuedJob]:
     return [QueuedJob(row[0], row[1], row[2]) for row in rows if len(row) >= 3]
 
 
+_SACCT = ("sacct", "--noheader", "--parsable2", "--allocations", "--format", "State")
 SYSTEMS: dict[SystemName, System] = {
     "slurm": System(
         submit="sbatch",
@@ -143,7 +186,14 @@ SYSTEMS: dict[SystemName, System] = {
         read_list=_slurm,
         cancel="scancel",
         id_variable="SLURM_JOB_ID",
-        reason_command=lambda number: ["scontrol", "--oneliner", "show", "job", number],
+        reason_commands=(
+            (lambda number: ["scontrol", "--oneliner", "show", "job", number], r"\bJobState=(\S+)"),
+            (
+                lambda number: [*_SACCT, "--jobs", number],  # scontrol forgets a job after some minutes
+                r"^\s*([A-Z_]+)",
+            ),
+        ),
+        test_command=("sbatch", "--test-only"),
     ),
     "pbs": System("qsub", lambda user: ["qstat", "-u", user], _pbs, "qdel", "PBS_JOBID"),
     "sge": System("qsub", lambda user: ["qstat", "-u", user], _sge, "qdel", "JOB_ID"),
@@ -153,5 +203,6 @@ SYSTEMS: dict[SystemName, System] = {
         read_list=_lsf,
         cancel="bkill",
         id_variable="LSB_JOBID",
+        nothing="No unfinished job found",
     ),
 }
