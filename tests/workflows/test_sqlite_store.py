@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import bson
@@ -16,10 +16,10 @@ from pymongo.errors import DocumentTooLarge, DuplicateKeyError
 
 from cosinter.data.exceptions import StorageError
 from cosinter.workflows.embedded import connection as sqlite_connection
-from cosinter.workflows.embedded import store as sqlite_store
+from cosinter.workflows.embedded import transactions as sqlite_transactions
 from cosinter.workflows.embedded.client import EmbeddedClient
 from cosinter.workflows.embedded.documents import MAX_DOCUMENT_BYTES
-from cosinter.workflows.embedded.store import DocumentFile, open_file
+from cosinter.workflows.embedded.store import DocumentFile, Entries, open_file
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def file(tmp_path: Path) -> Iterator[DocumentFile]:
 
 
 def put(file: DocumentFile, name: str, body: str = "body") -> None:
-    file.put("space", name.encode(), body.encode(), {("state", name)})
+    file.put("space", name.encode(), body.encode(), Entries(frozenset({("word", name)})))
 
 
 def names(file: DocumentFile) -> list[str]:
-    return [body.decode() for body in file.select("space")]
+    return [body.decode() for _, body in file.select("space")]
 
 
 # --- transactions ---------------------------------------------------------------------------------------------
@@ -45,11 +45,11 @@ def test_documents_come_back_in_order_of_arrival_and_by_key(file: DocumentFile) 
         put(file, name, name)
     put(file, "a", "A")
     assert names(file) == ["c", "A", "b"]
-    assert file.select("space", "state", ["a", "b"]) == [b"A", b"b"]
-    assert file.select("space", "state", [f"no{i}" for i in range(2000)] + ["c"]) == [b"c"]
+    assert file.select("space", "word", ["a", "b"]) == [(2, b"A"), (3, b"b")]
+    assert file.select("space", "word", [f"no{i}" for i in range(2000)] + ["c"]) == [(1, b"c")]
     assert file.remove("space", b"a")
     assert not file.remove("space", b"a")
-    assert file.select("space", "state", ["a"]) == []
+    assert file.select("space", "word", ["a"]) == []
 
 
 def test_ordinary_exception_keeps_what_was_done_and_a_stop_does_not(file: DocumentFile) -> None:
@@ -87,25 +87,22 @@ def test_interrupt_waits_for_the_transaction(file: DocumentFile) -> None:
 def test_interruption_at_the_edges_leaves_no_open_transaction(
     file: DocumentFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = file._run
-    for struck in ("BEGIN IMMEDIATE", "COMMIT"):
+    begin = file._begin
 
-        def interrupted(
-            sql: str, parameters: Iterable[object] = (), *, after: str = struck
-        ) -> sqlite3.Cursor:
-            if sql == after == "COMMIT":
-                raise KeyboardInterrupt
-            cursor = run(sql, parameters)
-            if sql == after:
-                raise KeyboardInterrupt
-            return cursor
+    def interrupted_begin(durable: bool) -> None:
+        begin(durable)
+        raise KeyboardInterrupt
 
-        monkeypatch.setattr(file, "_run", interrupted)
+    def interrupted_commit(cause: Exception | None) -> None:
+        raise KeyboardInterrupt
+
+    for name, interrupted in (("_begin", interrupted_begin), ("_commit", interrupted_commit)):
+        monkeypatch.setattr(file, name, interrupted)
         with pytest.raises(KeyboardInterrupt):
             put(file, "lost", "lost")
         monkeypatch.undo()
-        put(file, struck, struck)
-    assert names(file) == ["BEGIN IMMEDIATE", "COMMIT"]
+        put(file, name, name)
+    assert names(file) == ["_begin", "_commit"]
 
 
 def test_full_disk_undoes_the_transaction_even_if_the_error_is_swallowed(file: DocumentFile) -> None:
@@ -258,7 +255,7 @@ def test_mounts_are_read_by_longest_prefix(tmp_path: Path, monkeypatch: pytest.M
 def test_locked_file_is_explained(file: DocumentFile, monkeypatch: pytest.MonkeyPatch) -> None:
     other = sqlite3.connect(file.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    file._all("PRAGMA busy_timeout = 50")
+    monkeypatch.setattr(sqlite_transactions, "BUSY_TIMEOUT_S", 0.05)
     with pytest.raises(StorageError, match="locked by another process"):
         put(file, "a")
     other.execute("ROLLBACK")
@@ -358,9 +355,10 @@ def apply(
     if not second:
         return None
     if kind == "modify":
-        return collection.find_one_and_update(
-            first, {"$set": second}, {"_id": 0}, sort=[("fw_id", 1)], return_document=ReturnDocument.AFTER
+        found = collection.find_one_and_update(
+            first, {"$set": second}, sort=[("fw_id", 1)], return_document=ReturnDocument.AFTER
         )
+        return found and {field: value for field, value in found.items() if field != "_id"}
     return getattr(collection, kind)(first, {"$set": second}).matched_count
 
 
@@ -393,4 +391,4 @@ def test_spaces_share_no_documents(client: EmbeddedClient) -> None:
     assert client["b"]["x"].find_one({"state": "READY"}) is None
     with pytest.raises(DuplicateKeyError):
         client["a"]["x"].insert_one({"_id": 1})
-    assert sqlite_store.open_file(client.file.path) is client.file
+    assert open_file(client.file.path) is client.file

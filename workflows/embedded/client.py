@@ -7,21 +7,27 @@ transaction that writes back whatever was touched; claiming a document is thereb
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import bson
 import mongomock
+import mongomock.aggregate
+import mongomock.collection
 import mongomock.filtering
-from pymongo.errors import DuplicateKeyError
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError, WriteError
 
 from cosinter.workflows.embedded.documents import (
     CollectionStore,
     DatabaseStore,
     Document,
     ServerStore,
-    lookup,
+    encoded,
+    encoded_id,
+    entries_of,
+    marks_of,
 )
 from cosinter.workflows.embedded.store import open_file
 
@@ -31,11 +37,46 @@ _Database: Any = mongomock.Database
 _MongoClient: Any = mongomock.MongoClient
 _helpers: Any = mongomock.helpers
 _filter_applies: Any = mongomock.filtering.filter_applies
+_check_fields: Any = mongomock.collection._validate_data_fields
+_dates_as_kept: Any = _helpers.patch_datetime_awareness_in_document
+_process_pipeline: Any = mongomock.aggregate.process_pipeline
+
+# these compare nothing with dates, which encoding rounds as MongoDB does
+_PLAIN = frozenset({"$set", "$unset", "$inc"})
 
 
 class _UpdateState(threading.local):
     writing = False
     touched: Document | None = None
+
+
+def _unchanged() -> dict[str, Any]:
+    """Stand for the class of the copies where none are wanted."""
+    raise NotImplementedError
+
+
+def _is_common(update: Any) -> bool:
+    """Say whether an update is a replacement or sets, unsets and counts only."""
+    if not isinstance(update, dict) or not update:
+        return False
+    return update.keys() <= _PLAIN or (
+        "_id" not in update and all(isinstance(f, str) and not f.startswith("$") for f in update)
+    )
+
+
+def _included(fields: Any) -> list[str] | None:
+    """Name the top-level fields that a projection includes, None if it says anything else."""
+    if isinstance(fields, dict):
+        if any(value not in (1, True) for name, value in fields.items() if name != "_id"):
+            return None
+        names = [name for name in fields if name != "_id" or fields[name]]
+        if fields.get("_id", 1) and "_id" not in fields:
+            names.insert(0, "_id")
+        if not names or names == ["_id"]:
+            return None
+    else:
+        names = ["_id", *(name for name in fields if name != "_id")]
+    return None if any(not isinstance(name, str) or "." in name for name in names) else names
 
 
 class EmbeddedCollection(_Collection):  # type: ignore[misc]
@@ -51,15 +92,12 @@ class EmbeddedCollection(_Collection):  # type: ignore[misc]
     def _store(self) -> CollectionStore:
         return self._documents
 
-    def _bodies(self, query: Mapping[str, Any]) -> list[bytes]:
-        bodies = self._file.select(self._documents.space, *(lookup(query) or ()))
-        if not bodies:
-            _filter_applies(query, {})  # a malformed query is an error also where nothing can match
-        return bodies
-
     def _matching(self, query: Mapping[str, Any]) -> Iterator[Document]:
-        bodies = self._bodies(query)
-        return (document for document in map(Document, bodies) if _filter_applies(query, document))
+        candidates = self._documents.candidates(query)
+        if not candidates:
+            _filter_applies(query, {})  # a malformed query is an error also where nothing can match
+        documents = (Document(body, n) for n, body in candidates)
+        return (document for document in documents if _filter_applies(query, document))
 
     def _iter_documents(self, filter: Mapping[str, Any]) -> Iterator[Document]:
         writing, self._state.writing = self._state.writing, False
@@ -73,69 +111,192 @@ class EmbeddedCollection(_Collection):  # type: ignore[misc]
 
     def _write_touched(self) -> None:
         document, self._state.touched = self._state.touched, None
-        if document is not None and bson.encode(document) != document.body:
+        if document is not None and encoded(document) != document.body:
             self._documents[document["_id"]] = document
 
-    def _update(self, *args: Any, **kwargs: Any) -> Any:
-        with self._file.transaction():
-            self._state.writing = True
-            try:
-                result = super()._update(*args, **kwargs)
-                self._write_touched()
-            finally:
-                self._state.writing, self._state.touched = False, None
-            return result
+    # --- writing: common operations here, the others by mongomock --------------------------------------------------
 
-    def _insert(self, *args: Any, **kwargs: Any) -> Any:
+    def _update(
+        self, spec: Any, document: Any, upsert: bool = False, *args: Any, multi: bool = False, **options: Any
+    ) -> Any:
         with self._file.transaction():
-            return super()._insert(*args, **kwargs)
+            if args or any(options.values()) or not _is_common(document):
+                return self._update_by_mongomock(spec, document, upsert, *args, multi=multi, **options)
+            matched = changed = 0
+            for found in self._matching(_dates_as_kept(spec)):
+                matched += 1
+                changed += self._change(found, spec, document)
+                if not multi:
+                    break
+            if upsert and not matched:
+                return self._update_by_mongomock(spec, document, upsert, multi=multi)
+            return {
+                "n": matched,
+                "nModified": changed,
+                "ok": 1,
+                "err": None,
+                "upserted": None,
+                "updatedExisting": matched > 0,
+            }
+
+    def _update_by_mongomock(self, *args: Any, **kwargs: Any) -> Any:
+        self._state.writing = True
+        try:
+            result = super()._update(*args, **kwargs)
+            self._write_touched()
+        finally:
+            self._state.writing, self._state.touched = False, None
+        return result
+
+    def _change(self, found: Document, spec: Any, update: Mapping[str, Any]) -> bool:
+        """Apply a change to a document that was just read and write it; say whether it is another one now."""
+        identifier, marks, uniques = found["_id"], marks_of(found), self._unique_values(found)
+        if any(field.startswith("$") for field in update):
+            document: Any = found
+            self._apply_update_document(found, spec, update, False)
+        else:
+            _check_fields(update)
+            document = {"_id": identifier, **update}
+        body = encoded(document)
+        if body == found.body:
+            return False
+        if document.get("_id") != identifier:
+            raise WriteError(
+                f"the (immutable) field '_id' was found to have been altered to {document.get('_id')}"
+            )
+        self._check_unique(document, before=uniques)
+        self._file.replace(found.n, self._documents.space, body, entries_of(document), before=marks)
+        return True
+
+    def _insert(self, data: Any, session: Any = None, ordered: bool = True) -> Any:
+        with self._file.transaction():
+            if session or not isinstance(data, Mapping):
+                return super()._insert(data, session, ordered=ordered)  # one by one through this method
+            if not all(isinstance(field, str) for field in data):
+                raise ValueError("Document keys must be strings")
+            _check_fields(data)
+            if "_id" not in data:
+                data["_id"] = ObjectId()  # type: ignore[index]  # as pymongo does
+            body = encoded(data)
+            self._check_unique(data)
+            identifier = encoded_id(data["_id"])
+            if not self._file.insert(self._documents.space, identifier, body, entries_of(data)):
+                raise DuplicateKeyError("E11000 Duplicate Key Error", 11000)
+            return data["_id"]
 
     def _delete(self, *args: Any, **kwargs: Any) -> Any:
         with self._file.transaction():
             return super()._delete(*args, **kwargs)
 
-    def _find_and_modify(self, *args: Any, **kwargs: Any) -> Any:
+    def _find_and_modify(
+        self,
+        query: Any,
+        projection: Any = None,
+        update: Any = None,
+        upsert: bool = False,
+        sort: Any = None,
+        return_document: bool = ReturnDocument.BEFORE,
+        session: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         with self._file.transaction():
-            return super()._find_and_modify(*args, **kwargs)
+            found = None
+            common = not session and not kwargs and _is_common(update) and not self.codec_options.tz_aware
+            if common:
+                found = self._first(query, sort)
+                if found is None and not upsert:
+                    return None
+            if found is None:
+                return super()._find_and_modify(
+                    query, projection, update, upsert, sort, return_document, session, **kwargs
+                )
+            before = found.body
+            self._change(found, {"_id": found["_id"]}, update)
+            if return_document is not ReturnDocument.BEFORE:
+                return self.find_one({"_id": found["_id"]}, projection)
+            return self._copy_only_fields(Document(before), projection, dict)
 
     def create_index(self, *args: Any, **kwargs: Any) -> Any:
         """Define an index; a unique one is checked against what is there."""
         with self._file.transaction():
             return super().create_index(*args, **kwargs)
 
+    # --- reading ----------------------------------------------------------------------------------------------------
+
     def find_one(self, filter: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Return the first match; without a sort the others are not even decoded."""
-        simple = isinstance(filter, Mapping) and len(args) < 2 and set(kwargs) <= {"projection"}
+        """Return the first match; the others are not even decoded, sorted as a queue or not at all."""
+        simple = isinstance(filter, Mapping) and len(args) < 2 and set(kwargs) <= {"projection", "sort"}
         if not simple or self.codec_options.tz_aware:
             return super().find_one(filter, *args, **kwargs)
         projection = args[0] if args else kwargs.get("projection")
-        for document in self._matching(_helpers.patch_datetime_awareness_in_document(filter)):
-            return self._copy_only_fields(document, projection, dict)
-        return None
+        found = self._first(filter, kwargs.get("sort"))
+        return None if found is None else self._copy_only_fields(found, projection, dict)
 
-    def _ensure_uniques(self, new_data: Mapping[str, Any]) -> None:
-        for index in self._documents.indexes.values():
-            if not index.get("unique"):
-                continue
+    def _first(self, query: Any, sort: Any) -> Document | None:
+        query = _dates_as_kept(query)
+        if not sort:
+            return next(self._matching(query), None)
+
+        def accept(n: int, body: bytes) -> Document | None:
+            document = Document(body, n)
+            return document if _filter_applies(query, document) else None
+
+        found = self._documents.queued(query, sort, accept)
+        if found is False:
+            return next(self._get_dataset(query, sort, None, _unchanged), None)
+        return found
+
+    def count_documents(self, filter: Any, **kwargs: Any) -> int:
+        """Count the matches."""
+        if filter == {} and not kwargs:
+            return len(self._documents)
+        return int(super().count_documents(filter, **kwargs))
+
+    def aggregate(self, pipeline: Any, session: Any = None, **options: Any) -> Any:
+        """Run a pipeline; what its first stage asks for is looked up."""
+        stages = list(pipeline)
+        if session or not stages or set(stages[0]) != {"$match"}:
+            return super().aggregate(stages, session, **options)
+        matching = list(self.find(stages[0]["$match"]))
+        return _process_pipeline(matching, self.database, stages[1:], session)
+
+    def _unique_values(self, document: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return one query per unique index that applies: no other document may match it."""
+        queries: list[dict[str, Any]] = []
+        for index in self._documents.unique_indexes:
             query: dict[str, Any] = {}
             for field, _ in index["key"]:
                 try:
-                    query[field] = _helpers.get_value_by_dot(new_data, field)
+                    query[field] = _helpers.get_value_by_dot(document, field)
                 except KeyError:
                     query[field] = None
             if index.get("sparse") and all(value is None for value in query.values()):
                 continue
             if index.get("partialFilterExpression") is not None:
                 query = {"$and": [index["partialFilterExpression"], query]}
-            if any(other["_id"] != new_data["_id"] for other in self._matching(query)):
+            queries.append(query)
+        return queries
+
+    def _check_unique(self, document: Mapping[str, Any], before: Collection[Mapping[str, Any]] = ()) -> None:
+        for query in self._unique_values(document):
+            changed = "$and" in query or query not in before
+            if changed and any(other["_id"] != document["_id"] for other in self._matching(query)):
                 raise DuplicateKeyError("E11000 Duplicate Key Error", 11000)
+
+    def _ensure_uniques(self, new_data: Mapping[str, Any]) -> None:
+        self._check_unique(new_data)
 
     def _internalize_dict(self, d: Mapping[str, Any]) -> dict[str, Any]:
         return dict(d)  # encoded before the caller can change it
 
     def _copy_only_fields(self, doc: Any, fields: Any, container: Any) -> Any:
-        if not fields and container is dict:
-            return dict(doc)  # decoded for this call only
+        if container is _unchanged:
+            return doc
+        if container is dict and not self.codec_options.tz_aware:
+            if not fields:
+                return dict(doc)  # decoded for this call only
+            if (names := _included(fields)) is not None:
+                return {name: doc[name] for name in names if name in doc}
         return super()._copy_only_fields(doc, fields, container)
 
     def with_options(

@@ -10,8 +10,8 @@ from cosinter.data.exceptions import StorageError
 
 APPLICATION_ID = 0x436F5369
 """Mark in the header of the file ("CoSi"): tells this kind of file from other SQLite databases."""
-USER_VERSION = 1
-"""Version of the tables below; a file with a larger one was written by a newer release."""
+USER_VERSION = 2
+"""Version of the tables below; older files are brought up to it (`upgrade`), newer ones refused."""
 BUSY_TIMEOUT_S = 120.0
 """How long a writer waits for the other processes, in seconds."""
 NETWORK_FILE_SYSTEMS = frozenset(
@@ -42,10 +42,18 @@ NETWORK_FILE_SYSTEMS = frozenset(
     }
 )
 
+ORDERED_COLUMNS = (
+    "CREATE INDEX document_by_state ON document (space, state, priority DESC, created) WHERE state IS NOT NULL",
+    "CREATE INDEX document_by_scope ON document (space, scope, state, priority DESC, created)"
+    " WHERE scope IS NOT NULL",
+)
+"""Indexes that hand out the documents of a state, or of a scope and a state, in the order of a queue."""
+
 _SCHEMA = (
     "CREATE TABLE document (n INTEGER PRIMARY KEY AUTOINCREMENT, space TEXT NOT NULL, id BLOB NOT NULL,"
-    " body BLOB NOT NULL, UNIQUE (space, id))",
+    " body BLOB NOT NULL, state, scope, priority, created, UNIQUE (space, id))",
     "CREATE INDEX document_by_space ON document (space)",
+    *ORDERED_COLUMNS,
     "CREATE TABLE mark (space TEXT NOT NULL, field TEXT NOT NULL, value NOT NULL, n INTEGER NOT NULL,"
     " PRIMARY KEY (space, field, value, n)) WITHOUT ROWID",
     "CREATE INDEX mark_by_document ON mark (n)",
@@ -122,17 +130,22 @@ def connect(path: Path, *, network: bool) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    if _is_ours(connection, path):
+    if _version(connection, path) == USER_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
-    if not _is_ours(connection, path):  # another process may have been faster
+    version = _version(connection, path)  # another process may have been faster
+    if not version:
         for statement in _SCHEMA:
             connection.execute(statement)
+    elif version < USER_VERSION:
+        from cosinter.workflows.embedded.upgrade import upgrade
+
+        upgrade(connection)
     connection.execute("COMMIT")
 
 
-def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
-    """Say whether the tables are there; False for an empty file, StorageError for a foreign or newer one."""
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """Version of the tables in the file; 0 for an empty one, StorageError for a foreign or newer one."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application == APPLICATION_ID:
@@ -141,10 +154,10 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
                 f"'{path}' was written by a newer release (store version {version}, this one reads up to"
                 f" {USER_VERSION}); update cosinter to open it"
             )
-        return True
+        return int(version)
     if application or version or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise StorageError(f"'{path}' is a database of another program; choose another file for the store")
-    return False
+    return 0
 
 
 def _choose_journal(connection: sqlite3.Connection, *, network: bool) -> None:

@@ -9,14 +9,20 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from typing import Any
 
 from cosinter.data.exceptions import MissingEngineError
 from cosinter.workflows.embedded.client import EmbeddedClient
+from cosinter.workflows.embedded.serializers import install_serializers
 
 SCHEME = "sqlite://"
 FIREWORKS_MAJOR = 2
+QUEUE = [("spec._priority", -1)]
+"""Any order that the file keeps will do to see whether there is something."""
+FRESH = timedelta(seconds=1)
+"""Signs of life are at least this far apart; FireWorks misses them after hours."""
 TRANSACTIONAL = (
     "_check_fw_for_uniqueness",
     "_refresh_wf",
@@ -46,7 +52,6 @@ TRANSACTIONAL = (
     "mark_fizzled",
     "pause_fw",
     "pause_wf",
-    "ping_launch",
     "recover_offline",
     "reignite_fw",
     "reignite_wf",
@@ -60,7 +65,7 @@ TRANSACTIONAL = (
     "tuneup",
     "update_spec",
 )
-"""Methods of LaunchPad that write."""
+"""Methods of LaunchPad that write; `ping_launch` is treated apart."""
 
 _installed = False
 _lock = threading.Lock()
@@ -103,7 +108,7 @@ def _replace_names() -> None:
     import mongomock.gridfs
     from fireworks import fw_config
     from fireworks.core import launchpad, rocket
-    from fireworks.utilities import filepad
+    from fireworks.utilities import filepad, fw_serializers
 
     missing = [name for name in TRANSACTIONAL if not callable(getattr(launchpad.LaunchPad, name, None))]
     if missing:
@@ -117,7 +122,12 @@ def _replace_names() -> None:
         module.MongoClient = client
     for name in TRANSACTIONAL:
         setattr(launchpad.LaunchPad, name, _in_one_transaction(getattr(launchpad.LaunchPad, name)))
+    launchpad.LaunchPad.ping_launch = _sign_of_life(launchpad.LaunchPad.ping_launch)
+    launchpad.LaunchPad.run_exists = _without_loading(launchpad.LaunchPad.run_exists)
     launchpad.WFLock.__init__ = _without_waiting(launchpad.WFLock.__init__)
+    launchpad.WFLock.__enter__ = _without_locking(launchpad.WFLock.__enter__)
+    rocket.ping_launch = _ping_until_told(rocket)
+    install_serializers(fw_serializers)
     launchpad.tqdm = iter  # a disabled bar would still start a thread
     rocket.zopen = _with_default_mode(rocket.zopen)
 
@@ -153,6 +163,92 @@ def _without_waiting(initialise: Callable[..., None]) -> Callable[..., None]:
             self.expire_secs, self.kill = 0, True
 
     return wrapped
+
+
+def _without_locking(enter: Callable[..., None]) -> Callable[..., None]:
+    """Inside a transaction nobody else can write: a lock would only be set, written and removed again."""
+
+    @functools.wraps(enter)
+    def wrapped(self: Any) -> None:
+        connection = getattr(self.lp, "connection", None)
+        if not isinstance(connection, EmbeddedClient) or not connection.file.in_transaction():
+            enter(self)
+
+    return wrapped
+
+
+def _sign_of_life(ping: Callable[..., None]) -> Callable[..., None]:
+    """A ping changes no state: it is one transaction too, but does not wait for the disk.
+
+    One with a checkpoint does wait, unless it is the one before the first task: later ones hold finished work.
+    """
+
+    @functools.wraps(ping)
+    def wrapped(self: Any, launch_id: int, ptime: Any = None, checkpoint: Any = None) -> None:
+        if not isinstance(self.connection, EmbeddedClient):
+            return ping(self, launch_id, ptime, checkpoint)
+        if not checkpoint and ptime is None and _just_seen(self.launches, launch_id):
+            return None
+        durable = bool(checkpoint) and checkpoint.get("_task_n") != 0
+        with self.connection.file.transaction(durable=durable):
+            if not _note_ping(self.launches, launch_id, ptime, checkpoint):
+                ping(self, launch_id, ptime, checkpoint)
+            return None
+
+    return wrapped
+
+
+def _just_seen(launches: Any, launch_id: int) -> bool:
+    """Say whether a launch was heard of so recently that another ping tells nothing, and has no files to track."""
+    launch = launches.find_one({"launch_id": launch_id})
+    if launch is None or launch.get("trackers") != [] or not launch.get("state_history"):
+        return False
+    try:
+        heard = datetime.fromisoformat(launch["state_history"][-1]["updated_on"])
+    except (KeyError, TypeError, ValueError):
+        return False
+    if heard.tzinfo is None:  # as earlier versions of FireWorks wrote it
+        heard = heard.replace(tzinfo=UTC)
+    return timedelta(0) <= datetime.now(UTC) - heard < FRESH
+
+
+def _note_ping(launches: Any, launch_id: int, ptime: Any, checkpoint: Any) -> bool:
+    """Write the time into the launch without making an object of it; False where files have to be tracked."""
+    from fireworks.utilities.fw_serializers import recursive_dict
+
+    launch = launches.find_one({"launch_id": launch_id})
+    if launch is None or launch.get("trackers") != [] or not launch.get("state_history"):
+        return False
+    if launch["state"] == "RUNNING":
+        latest = launch["state_history"][-1]
+        latest["updated_on"] = (ptime or datetime.now(UTC)).isoformat()
+        if checkpoint:
+            latest["checkpoint"] = recursive_dict(checkpoint)
+        launches.update_one({"_id": launch["_id"]}, {"$set": {"state_history": launch["state_history"]}})
+    return True
+
+
+def _without_loading(exists: Callable[..., bool]) -> Callable[..., bool]:
+    """Whether something is READY is one look-up; the Firework itself is loaded when it is taken."""
+
+    @functools.wraps(exists)
+    def wrapped(self: Any, fworker: Any = None) -> bool:
+        if not isinstance(self.connection, EmbeddedClient):
+            return exists(self, fworker)
+        query = {**(fworker.query if fworker else {}), "state": "READY"}
+        return self.fireworks.find_one(query, {"fw_id": 1}, sort=QUEUE) is not None
+
+    return wrapped
+
+
+def _ping_until_told(rocket: Any) -> Callable[..., None]:
+    """Ping at intervals until told to stop; the one that tells it so pings itself, once is enough."""
+
+    def ping_launch(launchpad: Any, launch_id: int, stop_event: Any, master_thread: Any) -> None:
+        while not stop_event.wait(rocket.PING_TIME_SECS) and master_thread.is_alive():
+            rocket.do_ping(launchpad, launch_id)
+
+    return ping_launch
 
 
 def _with_default_mode(zopen: Callable[..., Any]) -> Callable[..., Any]:
