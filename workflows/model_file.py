@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from cosinter.data.exceptions import StudyError
+from cosinter.workflows.plain_yaml import first_unplain
+from cosinter.workflows.words import printable, shown
 
 MAX_BYTES = 1_000_000
 
@@ -42,19 +44,7 @@ def parse_model(text: str, model: type[Model], *, name: str, kind: str, example:
     StudyError
         See :func:`load_model`.
     """
-    import yaml
-
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if node is None:
-            raise StudyError(f"{name}: the file is empty; a {kind} needs {example}")
-        _refuse_aliases_and_twins(text, node, name)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark is not None else ""
-        why = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise StudyError(f"{name}{where}: not valid YAML ({why}); is the file cut off?") from error
+    node, data = _loaded(text, name, kind, example)
     if not isinstance(data, dict):
         raise StudyError(f"{name}: a {kind} is a mapping of keys to values, found {type(data).__name__}")
     try:
@@ -68,7 +58,7 @@ def complaint(error: ValidationError, model: type[BaseModel]) -> str:
     """The first problem in one sentence: its key, value and what is allowed."""
     problems = _innermost(error.errors())
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return _sentence(problems[0], model) + more
+    return printable(_sentence(problems[0], model)) + more
 
 
 def _read(path: Path, kind: str) -> str:
@@ -93,21 +83,41 @@ def _read(path: Path, kind: str) -> str:
     return text
 
 
-def _refuse_aliases_and_twins(text: str, node: Any, name: str) -> None:
+def _loaded(text: str, name: str, kind: str, example: str) -> tuple[Any, Any]:
+    """The text as YAML nodes, which know their lines, and as plain data."""
     import yaml
 
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            line = event.start_mark.line + 1 if event.start_mark is not None else 0
-            raise StudyError(
-                f"{name}, line {line}: aliases (*{event.anchor}) are not read; write the value out"
-            )
+    try:
+        unplain = first_unplain(text)
+        if unplain is not None:
+            raise StudyError(f"{name}, line {unplain.line}: {printable(unplain.problem)}")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            raise StudyError(f"{name}: the file is empty; a {kind} needs {example}")
+        _refuse_twins(node, name)
+        return node, yaml.safe_load(text)
+    except StudyError:
+        raise
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        why = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise StudyError(f"{name}{where}: not valid YAML ({printable(why)}); is the file cut off?") from error
+    except (ValueError, OverflowError) as error:  # a date or a number that is none, such as 2001-99-99
+        why = str(error).partition(";")[0]
+        raise StudyError(
+            f"{name}: a value cannot be read ({printable(why)}); put it in quotes if it is a word"
+        ) from error
+
+
+def _refuse_twins(node: Any, name: str) -> None:
     for mapping in _mappings(node):
         seen: dict[str, int] = {}
         for key, _ in mapping.value:
             if key.value in seen:
+                line, before = key.start_mark.line + 1, seen[key.value]
                 raise StudyError(
-                    f"{name}, line {key.start_mark.line + 1}: key '{key.value}' was already given in line {seen[key.value]}"
+                    f"{name}, line {line}: key '{shown(key.value)}' was already given in line {before}"
                 )
             seen[key.value] = key.start_mark.line + 1
 
@@ -128,17 +138,12 @@ def _sentence(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
     location = _plain(problem["loc"])
     if problem["type"] == "extra_forbidden":  # the last part is the user's own word, whatever it looks like
         location = (*_plain(problem["loc"][:-1]), problem["loc"][-1])
-    key = ".".join(_printable(str(part)) for part in location) or "file"
+    key = ".".join(str(part) for part in location) or "file"
     if problem["type"] == "extra_forbidden":
         return f"unknown key '{key}'{_nearest(location, model)}"
     if problem["type"] == "missing":
         return f"key '{key}' is missing"
     return f"{key} = {_shown(problem.get('input'))}: {_allowed(problem, model)}"
-
-
-def _printable(text: str) -> str:
-    """A key as one can print it; a key of control characters would break the sentence."""
-    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _plain(location: Sequence[Any]) -> tuple[Any, ...]:

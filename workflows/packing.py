@@ -5,51 +5,67 @@
     <folder>/study.yaml   the study as the user wrote it
     <folder>/results/     plan.json, study.json and the stages that were finished already
 
-What comes back is data of somebody else: names, kinds and checksums of files are verified before anything is copied,
-and nothing in a packed folder is ever executed.
+What comes back is data of somebody else: :mod:`cosinter.workflows.packed` verifies names, kinds and checksums of files
+before anything is copied, and nothing in a packed folder is ever executed.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import stat
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cosinter.data.exceptions import InputError, StorageError
-from cosinter.workflows.addresses import own_address
+from cosinter.data.exceptions import DataError, InputError, StorageError
+from cosinter.workflows.addresses import Address, find_address
 from cosinter.workflows.flows import Outcome, Watch, publish, run_plan, study_documents
-from cosinter.workflows.plan import Plan, keyed, made_with
-from cosinter.workflows.results import (
-    Results,
-    check_key,
-    check_stage_name,
-    sha256,
-    storage_errors,
-    write_atomically,
+from cosinter.workflows.packed import (
+    FORMAT,
+    About,
+    Mapped,
+    StageRecord,
+    changed_files,
+    check_stage,
+    check_tree,
+    is_folder,
+    is_plain,
+    other_libraries,
+    read_about,
+    read_json,
+    read_plan,
+    versions_here,
 )
+from cosinter.workflows.plan import Plan, keyed
+from cosinter.workflows.results import Results, digest, sha256, storage_errors, write_atomically
 from cosinter.workflows.study_file import load_study
 from cosinter.workflows.study_plan import make_plan
 from cosinter.workflows.versions import differences, made_by_others
+from cosinter.workflows.words import shown
 
-FORMAT = 1
-LARGEST_RECORD = 50_000_000
-"""Bytes of the largest JSON file that is read from a packed folder."""
 README = """\
-A study of cosinter, packed to run anywhere. Nothing but Python and this is needed:
+The study {study} of cosinter, packed to run without database or network. Python and this are needed:
 
     pip install 'cosinter=={version}'
-    cosinter run --packed {folder}
 
-Then carry this folder back and take its results over:
+with these engines, whose versions are part of every result:
 
-    cosinter unpack {folder} --into RESULTS
+{engines}
+
+Run what is missing, here or as a job of a queue, again and again until all is done:
+
+    cosinter run --packed FOLDER
+
+FOLDER is the one with this file in it. Then carry it back and take its results over:
+
+    cosinter unpack FOLDER --into RESULTS
 """
-_PRIVATE = ("host", "pid", "job")  # of a stage.json: they name computers and people
+_PRIVATE = frozenset({"host", "pid", "job"})  # of a stage.json; they name computers and people
 
 
 @dataclass(frozen=True)
@@ -70,49 +86,58 @@ def pack(study: Path, out: Path, *, results: Path | None = None) -> Plan:
     InputError
         The study cannot be used, or ``out`` holds something already.
     StorageError
-        The folder cannot be written.
+        The folder cannot be written; nothing half-written is left.
     """
     question = load_study(study)
     plan = make_plan(question)
+    out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists already; give --out a new folder")
-    target = Results(out / "results")
+    working = out.with_name(f".{out.name}.{os.getpid()}")
+    target = Results(working / "results")
     with storage_errors(out):
-        target.root.mkdir(parents=True)
-        write_atomically(out / "study.yaml", study.read_bytes())
-        for name, text in {"plan.json": plan.to_json(), **study_documents(question)}.items():
-            write_atomically(target.root / name, text)
-        if results is not None:
-            _copy_finished(plan, Results(results), target)
-        about = _about(plan, out)
-        write_atomically(
-            out / "README.txt", README.format(version=about["cosinter_version"], folder=out.name)
-        )
-        write_atomically(out / "pack.json", json.dumps(about, indent=1))
+        try:
+            target.root.mkdir(parents=True)
+            write_atomically(working / "study.yaml", study.read_bytes())
+            for name, text in {"plan.json": plan.to_json(), **study_documents(question)}.items():
+                write_atomically(target.root / name, text)
+            if results is not None:
+                _copy_finished(plan, Results(results), target)
+            about = _about(plan, working)
+            write_atomically(working / "pack.json", json.dumps(about, indent=1))
+            working.rename(out)
+        finally:
+            shutil.rmtree(working, ignore_errors=True)
     return plan
 
 
 def _copy_finished(plan: Plan, source: Results, target: Results) -> None:
-    for stage in plan.stages:
-        key = plan.keys[stage.name]
-        if source.is_complete(stage.name, key) and not source.damage(stage.name, key):
-            folder = target.folder(stage.name, key)
-            shutil.copytree(source.folder(stage.name, key), folder)
-            record = json.loads((folder / "stage.json").read_bytes())
-            shown = {name: value for name, value in record.items() if name not in _PRIVATE}
-            write_atomically(folder / "stage.json", json.dumps(shown, indent=1))
+    """Copy the whole results of a plan; those that an old version left without checksums stay behind."""
+    stages = {stage.name: stage for stage in plan.stages}
+    for name in stages:
+        key = plan.keys[name]
+        try:
+            record = check_stage(source, stages, name, key)
+        except InputError:
+            continue
+        _copy_stage(source, record, target.folder(name, key))
 
 
 def _about(plan: Plan, out: Path) -> dict[str, Any]:
-    made = [made_with(stage) for stage in plan.stages]
+    """Write README.txt and say what the folder holds."""
+    from cosinter import __version__
+
+    versions = versions_here(plan)
+    engines = "\n".join(f"    {name} {version}" for name, version in sorted(versions["engines"].items()))
+    text = README.format(study=plan.study, version=__version__, engines=engines)
+    write_atomically(out / "README.txt", text)
     files = sorted(path for path in out.rglob("*") if path.is_file())
     return {
         "format": FORMAT,
         "study": plan.study,
-        "cosinter_version": made[0]["cosinter_version"],
+        "cosinter_version": __version__,
         "python": platform.python_version(),
-        "engines": {name: version for one in made for name, version in one["engines"].items()},
-        "code": {path: value for one in made for path, value in one["code"].items()},
+        **versions,
         "stages": dict(plan.keys),
         "files": {path.relative_to(out).as_posix(): sha256(path) for path in files},
     }
@@ -129,83 +154,61 @@ def run_packed(
     Raises
     ------
     InputError
-        It is no packed folder, was changed, or other versions are installed here.
+        It is no packed folder, was changed, or other versions or data of the user's own are here.
     EngineError
         See :func:`cosinter.workflows.flows.run_plan`.
     """
-    about = _read_about(folder)
-    root = folder / "results"
-    for name in ("results/plan.json", "results/study.json"):
-        if not _plain(folder / name) or sha256(folder / name) != about["files"].get(name):
-            if name == "results/plan.json" and accept_other_version:
-                continue  # an earlier run with other versions wrote its own
-            raise InputError(f"{folder / name} is not the file that was packed; pack the study again")
-    plan = _checked_plan(root)
+    about = read_about(folder)
+    root = folder.resolve() / "results"
+    check_tree(folder.resolve())
+    _check_unchanged(folder, about, plan_too=not accept_other_version)
+    plan = read_plan(root)
     other = made_by_others(plan)
     if other and not accept_other_version:
-        why = differences(about, _present(plan))
+        why = ", ".join(shown(text) for text in differences(about.model_dump(), versions_here(plan))[:4])
         raise InputError(
-            f"{len(other)} stages of {folder} were planned with other versions ({', '.join(why[:4]) or 'of code'}); "
-            f"install cosinter {about['cosinter_version']}, or use --accept-other-version"
+            f"{len(other)} stages of {folder} were planned with other versions ({why or 'of code'}), {other[0]} "
+            f"first; install cosinter {about.cosinter_version}, or use --accept-other-version"
         )
-    return run_plan(
-        keyed(plan.study, plan.stages), root, workers=workers, watch=watch, address=own_address(root)
-    )
-
-
-def _present(plan: Plan) -> dict[str, Any]:
-    made = [made_with(stage) for stage in plan.stages]
-    return {
-        "engines": {name: version for one in made for name, version in one["engines"].items()},
-        "code": {path: value for one in made for path, value in one["code"].items()},
-    }
-
-
-def _read_about(folder: Path) -> dict[str, Any]:
-    path = folder / "pack.json"
-    if not _plain(path):
-        raise InputError(f"{folder} is not a packed folder (no pack.json in it); make one with cosinter pack")
-    about = _json(path)
-    if not isinstance(about, dict) or not all(
-        isinstance(about.get(key), dict) for key in ("engines", "code", "stages", "files")
-    ):
-        raise InputError(f"{path} is damaged; pack the study again")
-    if about.get("format") != FORMAT:
-        raise InputError(f"{path} has format {about.get('format')!r}; this version reads format {FORMAT}")
-    return about
-
-
-def _json(path: Path) -> Any:
+    data = other_libraries(plan)
+    if data:
+        raise InputError(f"{folder} cannot be run here: {data}")
     try:
-        if path.stat().st_size > LARGEST_RECORD:
-            raise InputError(f"{path} is larger than {LARGEST_RECORD} bytes; it was not written by cosinter")
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read as JSON") from error
+        plan = keyed(plan.study, plan.stages)
+    except DataError as error:
+        raise InputError(f"{folder} was planned with other sources ({error})") from error
+    address = _private_address(root)
+    outcome = run_plan(plan, root, workers=workers, watch=watch, address=address)
+    shutil.rmtree(address.path.parent if address.path else "", ignore_errors=True)
+    return outcome
 
 
-def _checked_plan(root: Path) -> Plan:
-    """The plan of a packed folder, if it names nothing but stages and sources of cosinter.
+def _check_unchanged(folder: Path, about: About, *, plan_too: bool) -> None:
+    plan = "results/plan.json"
+    changed = [name for name in changed_files(folder, about) if name.startswith("results/")]
+    if plan not in about.files:
+        changed.insert(0, plan)
+    for name in changed:
+        if name != plan:
+            raise InputError(f"{folder / name} is not the file that was packed; pack the study again")
+        if plan_too:
+            raise InputError(
+                f"{folder / name} is not the file that was packed; pack the study again, or use "
+                "--accept-other-version if it was run with that before"
+            )
 
-    Raises
-    ------
-    InputError
-        It does not.
-    """
-    from cosinter.workflows.steps.table import STEPS
 
-    try:
-        plan = Plan.read(root)
-        before: set[str] = set()
-        for stage in plan.stages:
-            check_stage_name(stage.name)
-            check_key(plan.keys[stage.name])
-            if stage.function not in STEPS or not before.issuperset(stage.after):
-                raise StorageError(f"stage {stage.name} does not follow from cosinter's own steps")
-            before.add(stage.name)
-    except (StorageError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{root / 'plan.json'} cannot be used: {error}") from error
-    return plan
+def _private_address(root: Path) -> Address:
+    """A LaunchPad outside the packed folder: one that came with it could hold jobs of somebody else."""
+    folder = Path(tempfile.gettempdir()) / f"cosinter-{os.getuid()}-{digest(str(root))}"
+    with storage_errors(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    if not is_folder(folder) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise StorageError(
+            f"{folder} belongs to somebody else or is open to others; remove it, or set TMPDIR"
+        )
+    return find_address(folder / "launchpad.db")
 
 
 def unpack(folder: Path, into: Path) -> Unpacked:
@@ -218,91 +221,100 @@ def unpack(folder: Path, into: Path) -> Unpacked:
     StorageError
         The results folder cannot be written.
     """
-    _read_about(folder)
-    source, target = Results(folder / "results"), Results(into)
-    theirs = _checked_plan(source.root)
+    read_about(folder)
+    root = folder.resolve() / "results"
+    if not (is_folder(root) and (is_folder(root / "stages") or not os.path.lexists(root / "stages"))):
+        raise InputError(f"{root} is missing or a link; pack the study again")
+    theirs = read_plan(root)
+    source, target = Results(root), Results(into)
+    if source.root == target.root:
+        raise InputError(f"{into} is the packed folder itself; give --into another results folder")
     with target.lock():
         target.sweep()
         if not (target.root / "plan.json").exists():
             with storage_errors(target.root):
                 write_atomically(target.root / "plan.json", theirs.to_json())
-                study = source.root / "study.json"
-                if _plain(study):
-                    write_atomically(target.root / "study.json", study.read_bytes())
+                if is_plain(root / "study.json"):
+                    text = read_json(root / "study.json", Mapped).model_dump_json(indent=1)
+                    write_atomically(target.root / "study.json", text)
         plan = Plan.read(target.root)
-        found = _take_all(source, target, plan)
+        found = _take_all(source, target, theirs, plan)
         with storage_errors(target.root):
             publish(plan, target)
     return found
 
 
-def _take_all(source: Results, target: Results, plan: Plan) -> Unpacked:
+def _take_all(source: Results, target: Results, theirs: Plan, plan: Plan) -> Unpacked:
     taken: list[str] = []
     kept: list[str] = []
+    other: list[str] = []
     refused: dict[str, str] = {}
+    stages = {stage.name: stage for stage in theirs.stages}
     for folder in sorted((source.root / "stages").glob("*/*")):
         name, key = folder.parent.name, folder.name
         if name.startswith(".") or key.startswith("."):
             continue  # of a run that was killed
-        problem = _problem(source, name, key)
-        if not problem and target.is_complete(name, key):
-            if _sums(target, name, key) == _sums(source, name, key):
+        try:
+            record = check_stage(source, stages, name, key)
+            if not _is_new(target, record):
                 kept.append(name)
                 continue
-            problem = "another result of the same inputs is here already; it was kept"
-        if problem:
-            refused[f"{name}/{key}"] = problem
+            _take(source, target, record)
+        except InputError as error:
+            refused[f"{shown(name)}/{shown(key)}"] = str(error)
             continue
-        _take(source, target, name, key)
-        taken.append(f"{name}/{key}" if plan.keys.get(name) != key else name)
-    other = tuple(name for name in taken if "/" in name)
-    return Unpacked(tuple(name.partition("/")[0] for name in taken), tuple(kept), refused, other)
+        taken.append(name)
+        if plan.keys.get(name) != key:
+            other.append(f"{name}/{key}")
+    return Unpacked(tuple(taken), tuple(kept), refused, tuple(other))
 
 
-def _sums(results: Results, name: str, key: str) -> Any:
-    return json.loads((results.folder(name, key) / "stage.json").read_bytes()).get("sha256")
+def _is_new(target: Results, record: StageRecord) -> bool:
+    """Say whether a result is to be taken; one that is here and whole stays.
+
+    Raises
+    ------
+    InputError
+        The one that is here is not the same.
+    """
+    name, key = record.stage, record.key
+    if not target.is_complete(name, key) or target.damage(name, key):
+        return True
+    here = json.loads((target.folder(name, key) / "stage.json").read_bytes()).get("sha256")
+    if here != record.sha256:
+        raise InputError("another result of the same inputs is here already; it was kept")
+    return False
 
 
-def _problem(source: Results, name: str, key: str) -> str:
-    """Why a stage of a packed folder cannot be taken; "" if it can."""
-    try:
-        folder = source.folder(name, key)
-    except StorageError as error:
-        return str(error)
-    if folder.is_symlink() or folder.parent.is_symlink() or not _plain(folder / "stage.json"):
-        return "it has no stage.json, or is a link"
-    record = _json(folder / "stage.json")
-    sums = record.get("sha256") if isinstance(record, dict) else None
-    if not isinstance(sums, dict) or record.get("key") != key or record.get("stage") != name:
-        return "its stage.json does not describe it"
-    present = set()
-    for path in folder.rglob("*"):
-        if path.is_symlink() or not (path.is_dir() or _plain(path)):
-            return f"{path.name} is a link or no plain file"
-        if path.is_file() and path != folder / "stage.json":
-            present.add(path.relative_to(folder).as_posix())
-    if present != set(sums):
-        return "its files are not those that stage.json lists"
-    if "result.json" not in present or not source.is_complete(name, key) or source.damage(name, key):
-        return "its files are not those that were written (checksum)"
-    return ""
-
-
-def _take(source: Results, target: Results, name: str, key: str) -> None:
-    final = target.folder(name, key)
-    working = final.with_name(f".{key}.unpacking")
+def _take(source: Results, target: Results, record: StageRecord) -> None:
+    final = target.folder(record.stage, record.key)
+    working = final.with_name(f".{record.key}.unpacking")
     with storage_errors(target.root):
         shutil.rmtree(working, ignore_errors=True)
         try:
-            shutil.copytree(source.folder(name, key), working, symlinks=True)
-            target.put_in_place(name, key, working)
-        except shutil.Error as error:
-            raise StorageError(f"stage {name} could not be copied ({error})") from error
-    target.log(name, event="unpacked", key=key)
+            _copy_stage(source, record, working, private=frozenset())
+            target.put_in_place(record.stage, record.key, working)
+        finally:
+            shutil.rmtree(working, ignore_errors=True)
+    target.log(record.stage, event="unpacked", key=record.key)
 
 
-def _plain(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except (OSError, ValueError):
-        return False
+def _copy_stage(source: Results, record: StageRecord, target: Path, *, private: Set[str] = _PRIVATE) -> None:
+    """Copy the files that a record lists, look at what arrived, and seal them with the record."""
+    folder = source.folder(record.stage, record.key)
+    for name, checksum in record.sha256.items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _copy_file(folder / name, path)
+        if sha256(path) != checksum:
+            raise InputError("its files changed while they were copied")
+    text = record.model_dump_json(indent=1, exclude=set(private))
+    write_atomically(target / "stage.json", text)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "rb") as given, target.open("wb") as written:
+        shutil.copyfileobj(given, written)
+        written.flush()
+        os.fsync(written.fileno())

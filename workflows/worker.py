@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,7 @@ from typing import IO, Any
 from cosinter.data.exceptions import StorageError
 from cosinter.workflows.jobs import of_results
 from cosinter.workflows.launchpad import QUIET, open_launchpad
+from cosinter.workflows.trust import only_own_tasks
 
 try:
     import fcntl
@@ -56,7 +57,8 @@ def run_worker(
     address : see `open_launchpad`.
     worker_name : matched with `_fworker` in the spec of a Firework.
     launch_root : folder in which the launch folders are made.
-    results : results folder to work for; every Firework of the LaunchPad if not given.
+    results : results folder to work for, and then nothing but stages of studies is run; every Firework of the
+        LaunchPad, whatever it does, if not given.
     stop_when_idle : False to wait for more work for ever.
     poll_s : pause between two looks while others are running, in seconds.
 
@@ -87,6 +89,7 @@ def run_worker(
         _alive(root) as owner,
         _quiet_rocket() as end_pings,
         _stop_on_signals(launchpad) as told_to_stop,
+        only_own_tasks(launchpad) if results is not None else nullcontext(),
     ):
         env = {_OWNER: owner, _HOST: socket.gethostname()} if owner else {}
         fworker = FWorker(name=worker_name, query=scope, env=env)

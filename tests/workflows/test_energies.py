@@ -106,12 +106,18 @@ def test_anchors_come_along() -> None:
         wanted_crystals([" "])
 
 
-def test_a_missing_calculator_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_missing_calculator_is_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COSINTER_HOME", str(tmp_path))
+    (tmp_path / "config.yaml").write_text("calculators: ['no_such_package:Calculator']", encoding="utf-8")
     with pytest.raises((UnknownNameError, MissingEngineError)):
         run_energies("nothing", ["Li2O"], folder=tmp_path / "a")
     with pytest.raises(MissingEngineError):
         run_energies("no_such_package:Calculator", ["Li2O"], folder=tmp_path / "b")
-    assert not (tmp_path / "a").exists()
+    with pytest.raises(InputError, match="not allowed here"):
+        run_energies("another_package:Calculator", ["Li2O"], folder=tmp_path / "b")
+    assert {path.name for path in tmp_path.iterdir()} == {"config.yaml"}
 
 
 def test_the_command_shows_the_shipped_table(tmp_path: Path) -> None:

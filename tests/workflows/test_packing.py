@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from cosinter.data.exceptions import CosinterError, InputError
 from cosinter.workflows import packing
 from cosinter.workflows import plan as plans
+from cosinter.workflows.execution import run_stage
+from cosinter.workflows.flows import run_plan
 from cosinter.workflows.packing import pack, run_packed, unpack
-from cosinter.workflows.plan import Plan
+from cosinter.workflows.plan import Plan, Stage, keyed
 from cosinter.workflows.results import Results, sha256
 
 STUDY = """
@@ -84,6 +86,62 @@ def test_other_versions_are_told_and_their_results_kept_apart(
     with pytest.raises(InputError, match=r"cantera .* -> 99\.0"):
         run_packed(tmp_path / "packed")
     assert not (tmp_path / "packed" / "results" / "stages").exists()
+
+
+OWN_PHASE = """\
+name: Ni2TiO4
+formula: Ni2TiO4
+kind: assumed
+H298: -1432.0
+neumann_kopp: {NiO: 2, TiO2_rutile: 1}
+uncertainty: {H298: 8.0, S298: 5.0}
+source: made up for this test
+"""
+
+
+def test_a_study_with_phases_of_the_users_own_is_not_run_without_them(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key of a result says which phases it was made with; the steps read them from the user's folder."""
+    monkeypatch.setenv("COSINTER_HOME", str(tmp_path / "home"))
+    (tmp_path / "home" / "phases").mkdir(parents=True)
+    (tmp_path / "home" / "phases" / "Ni2TiO4.yaml").write_text(OWN_PHASE, encoding="utf-8")
+    pack(study, tmp_path / "packed")
+    plan = Plan.read(tmp_path / "packed" / "results")
+    monkeypatch.setenv("COSINTER_HOME", str(tmp_path / "other"))
+    with pytest.raises(InputError, match="phases Ni2TiO4"):
+        run_packed(tmp_path / "packed")
+    with pytest.raises(InputError, match="phases Ni2TiO4"):
+        run_stage(tmp_path / "packed" / "results", "thermodynamics", plan=plan)
+
+
+def test_a_result_under_another_key_is_refused(copy: Path, tmp_path: Path) -> None:
+    """Even where names and checksums agree: the key must follow from the inputs and versions."""
+    stage = a_stage(copy)
+    record = json.loads((stage / "stage.json").read_bytes())
+    record["key"] = "0" * 16
+    (stage / "stage.json").write_text(json.dumps(record), encoding="utf-8")
+    stage.rename(stage.with_name("0" * 16))
+    assert "its key is not that of" in unpack(copy, tmp_path / "out").refused[f"relax-nio/{'0' * 16}"]
+
+
+def test_results_of_other_versions_come_back_beside(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = keyed("small", [Stage("given", "given_parameters", {"text": "{}"}, engines=("cantera",))])
+    monkeypatch.setattr(packing, "make_plan", lambda question: plan)
+    monkeypatch.setattr(packing, "run_plan", lambda *args, **options: run_plan(*args, **options, here=True))
+    pack(study, tmp_path / "packed")
+    real = plans._version
+    with monkeypatch.context() as there:
+        there.setattr(plans, "_version", lambda name: "99.0" if name == "cantera" else real(name))
+        assert run_packed(tmp_path / "packed", accept_other_version=True).ran == ("given",)
+    with Results(tmp_path / "out").lock():
+        (tmp_path / "out" / "plan.json").write_text(plan.to_json(), encoding="utf-8")
+    found = unpack(tmp_path / "packed", tmp_path / "out")
+    assert found.taken == ("given",)
+    assert len(found.other_version) == 1
+    assert plan.pending(Results(tmp_path / "out")) == plan.stages
 
 
 def test_a_used_name_and_a_foreign_folder_are_refused(study: Path, tmp_path: Path) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from cosinter.data.exceptions import InputError, StudyError
+from cosinter.workflows.cli import app
 from cosinter.workflows.execution import run_stage
 from cosinter.workflows.plan import Stage, keyed
+from cosinter.workflows.steps.table import STEPS
 from cosinter.workflows.study_file import parse_study
 from cosinter.workflows.user_config import allowed_calculator, check_calculator, config_path
 
@@ -45,12 +51,50 @@ def test_what_is_allowed_is_used() -> None:
         check_calculator("ase.calculators.lj:LennardJones")
 
 
-def test_a_plan_of_others_cannot_name_code(tmp_path: Path) -> None:
+STEPS_WITH_A_CALCULATOR: dict[str, dict[str, Any]] = {
+    "relax": {"name": "nio", "seed": 1},
+    "phonon": {"name": "nio", "seed": 1},
+    "barrier": {"host": "linio2", "mechanism": "dumbbell"},
+    "vibrations": {"name": "nio"},
+    "interface": {
+        "film": "nio",
+        "substrate": "nio",
+        "film_miller": [0, 0, 1],
+        "substrate_miller": [0, 0, 1],
+    },
+    "energy": {"crystal": "NiO", "settings": {}},
+    "entropy": {"crystal": "NiO"},
+}
+
+
+@pytest.mark.parametrize("function", STEPS_WITH_A_CALCULATOR)
+def test_a_plan_of_others_cannot_name_code(tmp_path: Path, function: str) -> None:
     """The check stands where the stage runs, so that a plan.json does not get past it."""
-    inputs = {"name": "nio", "calculator": "os:abort", "seed": 1}
-    plan = keyed("others", [Stage("relax-nio", "relax", inputs)])
+    inputs = {**STEPS_WITH_A_CALCULATOR[function], "calculator": "antigravity:geohash"}
+    plan = keyed("others", [Stage("stage", function, inputs)])
     with pytest.raises(InputError, match="not allowed here"):
-        run_stage(tmp_path / "out", "relax-nio", plan=plan)
+        run_stage(tmp_path / "out", "stage", plan=plan)
+    assert "antigravity" not in sys.modules
+
+
+def test_every_step_that_takes_a_calculator_is_tried() -> None:
+    modules = {inspect.getmodule(step) for step in STEPS.values()}
+    sources = "".join(inspect.getsource(module) for module in modules if module is not None)
+    assert "make_calculator" not in sources
+    named = {name for name, step in STEPS.items() if '"calculator"]' in inspect.getsource(step)}
+    assert named == set(STEPS_WITH_A_CALCULATOR)
+
+
+def test_a_command_cannot_name_code() -> None:
+    for arguments in (
+        ["barrier", "linio2", "--calculator", "antigravity:geohash"],
+        ["orderings", "ncm811", "--calculator", "antigravity:geohash"],
+        ["energies", "--calculator", "antigravity:geohash", "--phases", "LTP"],
+        ["interface", "nio", "nio", "--adhesion", "--calculator", "antigravity:geohash"],
+    ):
+        answer = CliRunner().invoke(app, arguments)
+        assert "not allowed here" in str(answer.exception), arguments
+    assert "antigravity" not in sys.modules
 
 
 @pytest.mark.parametrize(

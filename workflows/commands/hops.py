@@ -78,10 +78,11 @@ def barrier(
     from cosinter.analysis.atoms.barriers import hop_calculator
     from cosinter.structures.migration import migration_path
     from cosinter.workflows.commands.react_options import plain
+    from cosinter.workflows.user_config import check_calculator
 
     make_user_folder(out)
     hop = migration_path(plain(host), path, lithium=lithium, seed=seed)
-    engine = hop_calculator(hop, calculator)
+    engine = hop_calculator(hop, check_calculator(calculator))
     with _progress(hop.name) as on_step:
         found = find_barrier(hop, engine, images=images, workers=workers, on_step=on_step)
     content = found.to_dict()

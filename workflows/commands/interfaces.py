@@ -69,7 +69,9 @@ def interface(
 
     from cosinter.structures.interfaces import search_interfaces
     from cosinter.workflows.commands.react_options import plain
+    from cosinter.workflows.user_config import check_calculator
 
+    check_calculator(calculator)  # before a search that takes seconds
     make_user_folder(out)
     planes = [None if text is None else parse_plane(text) for text in (film_plane, substrate_plane)]
     with Console(stderr=True).status("matching the planes of the two crystals"):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cosinter.data.exceptions import CompositionError, InputError
@@ -165,6 +165,48 @@ def library_inputs(energies: Sequence[str]) -> dict[str, Any]:
             name: read_manifest(_stored_name(name)).sha256 for name in energies if name.startswith(_SNAPSHOT)
         },
     }
+
+
+def planned_library(planned: Mapping[str, Any]) -> PhaseLibrary:
+    """Compose the library that a plan was made for.
+
+    Raises
+    ------
+    InputError
+        See :func:`check_library` and :func:`chosen_library`.
+    """
+    check_library(planned)
+    return chosen_library(planned["energies"])
+
+
+def check_library(planned: Mapping[str, Any]) -> None:
+    """Check that what a plan's library is made of (see :func:`library_inputs`) is the same here.
+
+    Phases, energies and snapshots of the user's lie in a folder of his own; those of another computer may be others, and
+    a result made with them would bear the key of this plan.
+
+    Raises
+    ------
+    InputError
+        Something is missing or different.
+    """
+    from cosinter.workflows.results import digest
+
+    here = library_inputs(planned["energies"])
+    if digest(here) == digest(dict(planned)):
+        return
+    parts = {"user_phases": "phases", "own_energies": "computed energies", "snapshots": "snapshots"}
+    found = {word: _different(planned.get(part), here[part]) for part, word in parts.items()}
+    names = [f"{word} {', '.join(sorted(other)[:5])}" for word, other in found.items() if other]
+    raise InputError(
+        f"the plan was made with other data of the user's own ({'; '.join(names)}); "
+        "add them here with cosinter phases add or data import, or plan the study again"
+    )
+
+
+def _different(there: Any, here: Mapping[str, Any]) -> set[str]:
+    there = there if isinstance(there, dict) else {}
+    return {str(name)[:80] for name in {*there, *here} if there.get(name) != here.get(name)}
 
 
 def _snapshot(name: str, library: PhaseLibrary) -> tuple[Phase, ...]:

@@ -11,6 +11,7 @@ import yaml
 from cosinter.analysis.thermochemistry.library import Phase, PhaseLibrary, load_library
 from cosinter.analysis.thermochemistry.user_phases import make_phase
 from cosinter.data.exceptions import InputError, StorageError, UnknownNameError
+from cosinter.workflows.plain_yaml import first_unplain
 from cosinter.workflows.results import write_atomically
 from cosinter.workflows.sources.user_data import phases_folder
 
@@ -18,13 +19,7 @@ MAX_BYTES = 200_000
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML without keys given twice and without aliases."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "aliases are not read; write the value out", mark)
-        return super().compose_node(parent, index)
+    """YAML without keys given twice."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -73,8 +68,13 @@ def _text(path: Path) -> str:
 
 def _mapping(text: str, origin: str) -> dict[str, Any]:
     try:
+        unplain = first_unplain(text)
+        if unplain is not None:
+            raise InputError(f"{origin}, line {unplain.line}: {unplain.problem}")
         content = yaml.load(text, Loader=_StrictLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except InputError:
+        raise
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark is not None else ""
         why = getattr(error, "problem", None) or str(error).partition("\n")[0]

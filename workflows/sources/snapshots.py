@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import re
@@ -27,6 +28,8 @@ from cosinter.workflows.sources.anchor_cache import kept_anchors
 from cosinter.workflows.sources.user_data import snapshots_folder
 
 SCHEMA = 1
+MAX_BYTES = 1_000_000_000
+"""Of the entries of a file once they are unpacked; a million entries of the Materials Project have so many."""
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -89,10 +92,19 @@ def parse_json(data: bytes, *, origin: str) -> Any:
         raise ValueError(f"it holds {constant}")
 
     try:
-        text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        text = _inflated(data) if data[:2] == b"\x1f\x8b" else data
         return json.loads(text, parse_constant=refuse)
     except (ValueError, OSError, EOFError, zlib.error, RecursionError) as error:
         raise InputError(f"{origin} is not readable JSON ({error})") from error
+
+
+def _inflated(data: bytes) -> bytes:
+    """Decompress a gzip file; one that would fill the memory is refused."""
+    with gzip.open(io.BytesIO(data)) as stream:
+        text = stream.read(MAX_BYTES + 1)
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"it unpacks to more than {MAX_BYTES} bytes")
+    return text
 
 
 def compressed(content: Any) -> bytes:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from cosinter.workflows.execution import Task
-from cosinter.workflows.user_config import allowed_calculator
+from cosinter.workflows.user_config import allowed_calculator, check_calculator
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -66,7 +66,7 @@ def barrier(task: Task) -> dict[str, Any]:
 
     host, mechanism = task.inputs["host"], path_name(task.inputs["host"], task.inputs["mechanism"])
     path = migration_path(host, mechanism)
-    result = find_barrier(path, hop_calculator(path, task.inputs["calculator"]))
+    result = find_barrier(path, hop_calculator(path, check_calculator(task.inputs["calculator"])))
     for number, image in enumerate(result.images):
         keep(task, f"image-{number:02d}", image.structure)
     return {**result.to_dict(), "host_name": host, "mechanism": mechanism}
@@ -108,6 +108,7 @@ def interface(task: Task) -> dict[str, Any]:
     from cosinter.structures.interfaces import coherent_interfaces
 
     inputs = task.inputs
+    check_calculator(inputs["calculator"])  # before a search that takes seconds
     models = coherent_interfaces(
         inputs["film"],
         inputs["substrate"],

@@ -27,7 +27,7 @@ def open_gases(atmosphere: Mapping[str, float]) -> dict[str, float]:
 def reaction(task: Task) -> dict[str, Any]:
     """Mixing line of two solids: kinks, products, ties, sources of the phases, Monte Carlo over their errors."""
     from cosinter.workflows.reactions import ReactionRequest, reaction_content
-    from cosinter.workflows.sources.libraries import chosen_library
+    from cosinter.workflows.sources.libraries import planned_library
 
     inputs = task.inputs
     request = ReactionRequest(
@@ -39,7 +39,7 @@ def reaction(task: Task) -> dict[str, Any]:
         seed=inputs["seed"],
         solutions=inputs["solutions"],
     )
-    return reaction_content(request, library=chosen_library(inputs["library"]["energies"]))
+    return reaction_content(request, library=planned_library(inputs["library"]))
 
 
 def thermodynamics(task: Task) -> dict[str, Any]:
@@ -75,9 +75,9 @@ def cathode_and_titration(inputs: Mapping[str, Any]) -> tuple[CathodeModel, Titr
     """Free energy of the cathode, and the titration of the electrolyte at the highest temperature of the furnace."""
     from cosinter.analysis.equilibrium.titration import titration_curve
     from cosinter.analysis.thermochemistry.cathode import CathodeModel
-    from cosinter.workflows.sources.libraries import chosen_library
+    from cosinter.workflows.sources.libraries import planned_library
 
-    library = chosen_library(inputs["library"]["energies"])
+    library = planned_library(inputs["library"])
     nickel, cobalt, manganese = metals(inputs["cathode"]["formula"])
     model = CathodeModel(nickel=nickel, cobalt=cobalt, manganese=manganese, library=library)
     hottest = max(temperature for _, temperature in Furnace.model_validate(inputs["furnace"]).knots())
