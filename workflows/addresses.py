@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cosinter.data.exceptions import InputError
+from cosinter.data.exceptions import InputError, StorageError
+from cosinter.workflows.plain_yaml import first_unplain
 
 VARIABLE = "COSINTER_LAUNCHPAD"
 CHILD_VARIABLE = "COSINTER_CHILD_LAUNCHPAD"
@@ -150,10 +152,16 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{path} has more than {LARGEST_FILE} bytes; a my_launchpad.yaml is small")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        unplain = first_unplain(text)
+        if unplain is not None:
+            raise InputError(f"launchpad file {path}, line {unplain.line}: {unplain.problem}")
+        content = yaml.safe_load(text)
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"launchpad file {path} cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark is not None else ""
         raise InputError(f"launchpad file {path} is no valid YAML{where}") from None
@@ -220,12 +228,33 @@ def own_address(root: Path) -> Address:
         return _embedded(own, {}, str(own))
     local = user_folder() / "launchpads"
     if file_system_type(local) in NETWORK_FILE_SYSTEMS:
-        local = Path(tempfile.gettempdir()) / f"cosinter-{os.getuid()}" / "launchpads"
-    path = local / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.db"
-    local.mkdir(parents=True, exist_ok=True, mode=0o700)
+        local = Path(tempfile.gettempdir()) / f"cosinter-{os.getuid()}"
+    path = private_folder(local) / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.db"
     note = f"{root} lies on a network file system ({kind}); its index of jobs is kept in {path}"
     found = _embedded(path, {}, str(path))
     return Address(found.shown, found.path, found.options, found.given, (note,))
+
+
+def private_folder(folder: Path) -> Path:
+    """Make a folder that is the user's alone, for a store; return it.
+
+    Raises
+    ------
+    StorageError
+        It cannot be made, or it belongs to somebody else or is open to others.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise StorageError(f"the folder '{folder}' cannot be made: {error.strerror or error}") from error
+    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    if not own or stat.S_IMODE(found.st_mode) & 0o077:
+        raise StorageError(
+            f"{folder} belongs to somebody else or is open to others; remove it, or set TMPDIR"
+        )
+    return folder
 
 
 def without_secrets(uri: str) -> str:

@@ -50,7 +50,7 @@ def workers_at_work(root: Path, address: Address, count: int) -> Iterator[list[s
 
 def _start(root: Path, address: Address, name: str) -> subprocess.Popen[bytes]:
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "cosinter.workflows.launchpad", *address.child_arguments()]
+    command = [sys.executable, "-P", "-m", "cosinter.workflows.launchpad", *address.child_arguments()]
     command += ["--launch-root", str(root / "launches"), "--results", str(root), "--worker-name", name]
     with (root / "log" / f"{name}.txt").open("wb") as output:
         return subprocess.Popen(

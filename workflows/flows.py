@@ -29,6 +29,19 @@ from cosinter.workflows.study import Study
 from cosinter.workflows.study_plan import make_plan
 from cosinter.workflows.versions import accept_older
 
+PUBLISHED = frozenset(
+    {
+        "report.html",
+        "summary.json",
+        "parameters.json",
+        "parameters.csv",
+        "parameter-tables.csv",
+        "bpx",
+        "pybamm",
+        "figures",
+    }
+)
+"""What of the report stage is copied to the top of the results folder: files, and folders with all that is in them."""
 POLL_SECONDS = 0.2
 MAX_RESTARTS = 2
 
@@ -162,8 +175,9 @@ def publish(plan: Plan, results: Results) -> None:
         return
     made = results.folder("report", plan.keys["report"])
     for source in sorted(made.rglob("*")):
-        target = results.root / source.relative_to(made)
-        if source.is_dir() or source.name in ("stage.json", "result.json"):
+        name = source.relative_to(made)
+        target = results.root / name
+        if name.parts[0] not in PUBLISHED or source.is_symlink() or not source.is_file():
             continue
         if target.exists() and target.read_bytes() == source.read_bytes():
             continue

@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, ValidationError
 
 from cosinter.data.exceptions import DataError, InputError, StorageError
+from cosinter.workflows.flows import PUBLISHED
 from cosinter.workflows.plan import Plan, Stage, made_with
 from cosinter.workflows.results import Results, digest, sha256
 from cosinter.workflows.words import shown
@@ -243,7 +244,9 @@ def _checked(folder: Path, stages: Mapping[str, Stage], name: str, key: str) -> 
         raise InputError("its files are not those that stage.json lists")
     if any(sha256(folder / path) != checksum for path, checksum in record.sha256.items()):
         raise InputError("its files are not those that were written (checksum)")
-    if name == "report" and any(path.partition("/")[0] not in PUBLISHED for path in present):
+    if name == "report" and any(
+        path.partition("/")[0] not in {*PUBLISHED, "result.json"} for path in present
+    ):
         raise InputError("it holds files that no report has")
     read_json(folder / "result.json", Mapped)
     if _key(stages.get(name), record) != key:
@@ -251,19 +254,6 @@ def _checked(folder: Path, stages: Mapping[str, Stage], name: str, key: str) -> 
     return record
 
 
-PUBLISHED = frozenset(
-    {
-        "result.json",
-        "report.html",
-        "summary.json",
-        "parameters.json",
-        "parameters.csv",
-        "parameter-tables.csv",
-        "bpx",
-        "pybamm",
-        "figures",
-    }
-)
 """What the stage ``report`` writes; it is copied to the top of a results folder and must not replace anything there."""
 
 

@@ -15,15 +15,14 @@ import json
 import os
 import platform
 import shutil
-import stat
 import tempfile
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cosinter.data.exceptions import DataError, InputError, StorageError
-from cosinter.workflows.addresses import Address, find_address
+from cosinter.data.exceptions import DataError, InputError
+from cosinter.workflows.addresses import Address, find_address, private_folder
 from cosinter.workflows.flows import Outcome, Watch, publish, run_plan, study_documents
 from cosinter.workflows.packed import (
     FORMAT,
@@ -200,14 +199,7 @@ def _check_unchanged(folder: Path, about: About, *, plan_too: bool) -> None:
 
 def _private_address(root: Path) -> Address:
     """A LaunchPad outside the packed folder: one that came with it could hold jobs of somebody else."""
-    folder = Path(tempfile.gettempdir()) / f"cosinter-{os.getuid()}-{digest(str(root))}"
-    with storage_errors(folder):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-    if not is_folder(folder) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise StorageError(
-            f"{folder} belongs to somebody else or is open to others; remove it, or set TMPDIR"
-        )
+    folder = private_folder(Path(tempfile.gettempdir()) / f"cosinter-{os.getuid()}-{digest(str(root))}")
     return find_address(folder / "launchpad.db")
 
 

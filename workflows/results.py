@@ -22,6 +22,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import sys
 import threading
 import time
@@ -30,7 +31,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cosinter.data.exceptions import InputError, StorageError
@@ -77,7 +78,7 @@ class Results:
             folder = self.folder(stage, key)
             record = json.loads((folder / "stage.json").read_bytes())
             return record.get("key") == key and all(
-                (folder / name).stat().st_size == size for name, size in record["files"].items()
+                _is_file_of(folder, name, size) for name, size in record["files"].items()
             )
         except (OSError, StorageError, ValueError, AttributeError, KeyError, TypeError):
             return False
@@ -90,8 +91,13 @@ class Results:
         folder = self.folder(stage, key)
         if not self.is_complete(stage, key):
             return ["stage.json"]
-        sums = json.loads((folder / "stage.json").read_bytes()).get("sha256", {})
-        return [name for name, value in sums.items() if sha256(folder / name) != value]
+        record = json.loads((folder / "stage.json").read_bytes())
+        sums = record.get("sha256", {})
+        return [
+            name
+            for name, value in sums.items()
+            if name not in record["files"] or sha256(folder / name) != value
+        ]
 
     def read(self, stage: str, key: str) -> StageResult:
         """Read a finished stage.
@@ -274,6 +280,15 @@ class Results:
         except (OSError, ValueError):  # held, but by whom cannot be read
             return {}
         return None
+
+
+def _is_file_of(folder: Path, name: str, size: int) -> bool:
+    """Say whether a plain file of that size lies inside a folder under that relative name."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        return False
+    found = os.lstat(folder / name)
+    return stat.S_ISREG(found.st_mode) and found.st_size == size
 
 
 def _in_use(working: Path) -> bool:

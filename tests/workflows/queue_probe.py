@@ -61,5 +61,5 @@ def plan_of(*stages: tuple[str, str, dict[str, Any], tuple[str, ...]]) -> Plan:
 
 if __name__ == "__main__":
     table.STEPS = {**table.STEPS, **STEPS}
-    module, sys.argv = sys.argv[2], sys.argv[2:]
+    module, sys.argv = sys.argv[3], sys.argv[3:]  # after -P -m
     runpy.run_module(module, run_name="__main__", alter_sys=True)

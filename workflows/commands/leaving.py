@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from cosinter.data.exceptions import CosinterError, InputError
+from cosinter.workflows.words import printable
 
 #: Base of every complaint about the command line itself.
 UsageError: Any = typer.BadParameter.__base__
@@ -69,7 +70,7 @@ def leave_well(command: Callable[[], Any]) -> int:
 
 def _say(sentence: str, code: int) -> int:
     try:
-        typer.echo(sentence, err=True)
+        typer.echo("\n".join(printable(line) for line in sentence.split("\n")), err=True)
     except OSError:
         _drop(sys.stderr)
     return code

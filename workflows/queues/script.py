@@ -32,7 +32,7 @@ def batch_script(
     InputError
         The folder's name cannot stand in a script.
     """
-    command = [settings.python or sys.executable, "-m", "cosinter.workflows.queues.job", str(folder)]
+    command = [settings.python or sys.executable, "-P", "-m", "cosinter.workflows.queues.job", str(folder)]
     line = f"exec {shlex.join(command)}"
     if not line.isprintable() or "$$" in line:
         raise InputError(
