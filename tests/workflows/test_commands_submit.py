@@ -71,6 +71,28 @@ def test_submit_leave_look_and_go_on(queue_folder: Path) -> None:
     assert "no job of out is in the queue" in mistake("queue", "cancel", "out")
 
 
+def test_a_sweep_goes_through_the_queue(queue_folder: Path) -> None:
+    import fake_slurm
+
+    words = (
+        "sweep",
+        "study.yaml",
+        "--vary",
+        "furnace.hold_C=400,500",
+        "--vary",
+        "compensator.wt_percent=0",
+        "--json",
+    )
+    Path("study.yaml").write_text(
+        STUDY.replace("to_C: 500}, {", "to_C: 500}, {hold_h: 0.1}, {"), encoding="utf-8"
+    )
+    here = json.loads(cosinter(*words, "--results", "first/here"))
+    queued = json.loads(cosinter(*words, "--results", "second/queued", "--queue", "queue.yaml"))
+    assert queued["failed"] == 0
+    assert queued["rows"] == here["rows"]
+    assert fake_slurm.jobs(queue_folder)
+
+
 def test_a_queue_file_is_shown_and_checked(queue_folder: Path) -> None:
     shown = cosinter("queue", "check", "queue.yaml", "--stage", "sinter-bare")
     assert "#SBATCH --mem=4000M" in shown

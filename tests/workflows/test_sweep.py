@@ -202,7 +202,7 @@ print(json.dumps(run_sweep(sweep, Path(sys.argv[2]))[0]))
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SLOW, json.dumps(STUDY)]
     whole = subprocess.run([*command, tmp_path / "whole"], check=True, capture_output=True).stdout
-    root = tmp_path / "killed"
+    root = tmp_path / "far from whole" / "killed"
     process = subprocess.Popen([*command, root], stdout=subprocess.PIPE)
     end = time.monotonic() + 60.0
     while len(list(root.glob("stages/*/*/stage.json"))) < 2:
@@ -221,12 +221,14 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_fireworks_and_this_process_give_the_same_numbers(tmp_path: Path) -> None:
     sweep = lay_out(study(), grid({"furnace.hold_C": (300.0, 320.0)}), samples=2)
-    here, _ = run_sweep(sweep, tmp_path / "here")
-    jobs, outcome = run_sweep(sweep, tmp_path / "jobs", here=False)
+    here, _ = run_sweep(sweep, tmp_path / "first" / "here")
+    jobs, outcome = run_sweep(sweep, tmp_path / "second" / "jobs", here=False)
     assert outcome.complete
     assert [row["error"] for row in here] == [None] * 4
     assert here == jobs
-    assert here == run_sweep(sweep, tmp_path / "jobs")[0], "each goes on with what the other has done"
+    assert here == run_sweep(sweep, tmp_path / "second" / "jobs")[0], (
+        "each goes on with what the other has done"
+    )
 
 
 def run(*arguments: str | Path) -> Any:

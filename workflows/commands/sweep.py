@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cosinter.data.exceptions import ConvergenceError, InputError
-from cosinter.workflows.commands.runs import AsJson, StudyFile
+from cosinter.workflows.commands.runs import AsJson, StudyFile, progress
 
 if TYPE_CHECKING:
+    from cosinter.workflows.flows import Outcome, Watch
+    from cosinter.workflows.plan import Plan
+    from cosinter.workflows.study import Study
     from cosinter.workflows.sweep import Sweep
     from cosinter.workflows.variation import Changes
+
+    Runner = Callable[[Plan, Path, Watch], Outcome]
 
 MOST_SAMPLES = 10_000
 SHOWN_ROWS = 60
@@ -58,6 +63,12 @@ def sweep(
         bool,
         typer.Option("--fireworks/--in-process", help="Run as FireWorks jobs, or in this process alone."),
     ] = False,
+    queue: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run in the queue that this file describes; see cosinter queue template.", show_default=False
+        ),
+    ] = None,
     workers: Annotated[
         int, typer.Option("--workers", "-j", min=1, max=64, help="Worker processes of --fireworks.")
     ] = 2,
@@ -94,6 +105,8 @@ def sweep(
     cosinter sweep study.yaml --vary furnace.hold_h=0.5:10 --vary atmosphere.O2=0.05:1 --scatter 100 --out s.parquet
 
     cosinter sweep study.yaml --vary electrolyte.formula=latp,ltp --fireworks -j 8 --json
+
+    cosinter sweep study.yaml --vary furnace.hold_C=400:800:5 --samples 1000 --queue slurm.yaml --out sweep.csv
     """
     from cosinter.workflows.study_file import load_study
     from cosinter.workflows.sweep import lay_out
@@ -116,7 +129,7 @@ def sweep(
 
         check_target(plot)
     root = results or Path("results") / f"{question.name}-sweep"
-    rows, told = _run(plan, root, workers=workers, here=not fireworks)
+    rows, told = _run(plan, root, _runner(question, queue, workers=workers, here=not fireworks))
     _write(rows, out or ())
     if plot is not None:
         from cosinter.workflows.sweep_figure import sweep_drawing
@@ -144,21 +157,35 @@ def _points(texts: Sequence[str], scatter: int | None, seed: int) -> Sequence[Ch
     return grid(dict(parse_variation(text) for text in texts))
 
 
-def _run(
-    sweep: Sweep, root: Path, *, workers: int, here: bool
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _runner(study: Study, queue: Path | None, *, workers: int, here: bool) -> Runner:
+    """How the chunks are run: in this process, by workers, or through a queue."""
+    from cosinter.workflows.flows import run_plan
+
+    if queue is None:
+        return lambda plan, root, watch: run_plan(plan, root, workers=workers, watch=watch, here=here)
+    from cosinter.workflows.addresses import own_address
+    from cosinter.workflows.queues.settings import load_queue
+    from cosinter.workflows.queues.tend import tend_plan
+
+    settings = load_queue(queue)
+    return lambda plan, root, watch: tend_plan(
+        plan,
+        root,
+        queue=settings,
+        address=own_address(root),
+        wanted=study.resources,
+        watch=watch,
+        tell=lambda text: typer.echo(text, err=True),
+    )
+
+
+def _run(sweep: Sweep, root: Path, runner: Runner) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Run it under a live view; rows, and how many chunks were run and kept in how many seconds."""
-    from rich.console import Console
+    from cosinter.workflows.sweep import table
 
-    from cosinter.workflows.commands.progress import live_view
-    from cosinter.workflows.sweep import run_sweep
-
-    try:
-        with live_view(Console(stderr=True, highlight=False)) as watch:
-            rows, outcome = run_sweep(sweep, root, workers=workers, watch=watch, here=here)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; finished chunks are kept, the same command goes on where it was", err=True)
-        raise typer.Exit(130) from None
+    with progress("finished chunks are kept, the same command goes on where it was") as watch:
+        outcome = runner(sweep.plan, root, watch)
+    rows = table(sweep, root)
     told = {"ran": len(outcome.ran), "kept": len(outcome.kept), "seconds": round(outcome.seconds, 3)}
     return rows, told
 
