@@ -113,5 +113,8 @@ def main() -> None:
     """Run the command line and leave with the right exit code; a user never sees a traceback."""
     for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(threads, "1")
-    signal.signal(signal.SIGTERM, terminate)
-    sys.exit(leave_well(lambda: app(prog_name="cosinter", standalone_mode=False)))
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        sys.exit(leave_well(lambda: app(prog_name="cosinter", standalone_mode=False)))
+    finally:
+        signal.signal(signal.SIGTERM, before)  # who calls this from Python keeps their own

@@ -117,14 +117,14 @@ def test_stop_between_checkout_and_task_fizzles_too(
 
     launchpad.add_wf(note(tmp_path, "a"))
     monkeypatch.setattr(Rocket, "update_checkpoint", lambda *arguments: os.kill(os.getpid(), signal.SIGTERM))
-    threads = threading.active_count()
+    threads, handler = threading.active_count(), signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as stopped:
         run_all(tmp_path)
     assert stopped.value.code == 143
     assert states(launchpad) == {"FIZZLED": 1}
     assert words(tmp_path, "notes.started") == []
     wait_until(lambda: threading.active_count() <= threads)
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is handler
 
 
 def test_worker_waits_for_living_workers_and_not_for_dead_ones(launchpad: Any, tmp_path: Path) -> None:
