@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+# Tests share the cores of the machine; one file stays with one process.
+TEST := $(BIN)/python -m pytest -n $(or $(TEST_PROCESSES),2) --dist loadfile --cov --cov-report=term:skip-covered
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .PHONY: help run test test-all bench figures lint docs wheel clean
@@ -39,10 +41,10 @@ run: .venv/core
 	$(BIN)/cosinter run data/studies/ncm811-latp.yaml --out results/ncm811-latp
 
 test: .venv/dev
-	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered
+	$(TEST) -m "not slow"
 
 test-all: .venv/dev
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(TEST)
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks
