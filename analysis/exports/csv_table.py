@@ -49,16 +49,21 @@ def parameters_csv(parameters: ParameterSet) -> str:
     return csv_text(COLUMNS, flat_rows(parameters))
 
 
+def table_rows(parameters: ParameterSet) -> list[dict[str, Any]]:
+    """Values of the tabulated parameters, one per row; keys: :data:`LONG_COLUMNS`."""
+    rows: list[dict[str, Any]] = []
+    for name, record in parameters.parameters.items():
+        if isinstance(record, Table):
+            rows.extend(_long_rows(name, record))
+    return rows
+
+
 def tables_csv(parameters: ParameterSet) -> str:
     """Write the tabulated parameters in long format: one value per line (columns :data:`LONG_COLUMNS`).
 
     Tables with more axes join the further ones into ``axis_2`` as ``name=value`` pairs.
     """
-    rows: list[dict[str, Any]] = []
-    for name, record in parameters.parameters.items():
-        if isinstance(record, Table):
-            rows.extend(_long_rows(name, record))
-    return csv_text(LONG_COLUMNS, rows)
+    return csv_text(LONG_COLUMNS, table_rows(parameters))
 
 
 def _describe(record: Scalar | Arrhenius | Table) -> dict[str, str]:

@@ -101,6 +101,34 @@ def test_status_and_export_read_the_run(finished: Path) -> None:
     ]  # fmt: skip
 
 
+def test_every_format_is_written_and_read_by_its_tool(finished: Path) -> None:
+    import cantera
+    import pyarrow.parquet
+    from ase.io import read
+    from pycalphad import Database
+    from pymatgen.core import Structure
+
+    folder = finished / "everything"
+    code, out, err = cosinter("export", finished / "out", "--to", "all", "--out", folder, "--json")
+    assert code == 0, err
+    assert {Path(name) for name in json.loads(out)} == {p for p in folder.rglob("*") if p.is_file()}
+    parameters = ParameterSet.from_json((folder / "parameters.json").read_bytes())
+    rows = pyarrow.parquet.read_table(folder / "parameters.parquet").to_pylist()
+    assert {row["name"]: (row["unit"], row["kind"], row["source"]) for row in rows} == {
+        name: (record.unit, record.kind, record.source) for name, record in parameters.parameters.items()
+    }
+    pytest.importorskip("bpx").parse_bpx_file(str(folder / "bpx" / "bare.json"))
+    assert cantera.Solution(str(folder / "cantera.yaml"), "gas").n_species > 5
+    assert {"NIO", "LI3PO4", "GAS"} <= set(Database(str(folder / "phases.tdb")).phases)
+    (cif,) = folder.glob("structures/nio.cif")
+    structure = Structure.from_file(cif)
+    assert structure.composition.reduced_formula == "NiO"
+    for ending, form in (("poscar", "vasp"), ("lammps", "lammps-data")):
+        atoms = read(cif.with_suffix(f".{ending}"), format=form)
+        assert abs(atoms.get_volume() / structure.volume - 1.0) < 1e-5
+        assert len(atoms) == len(structure)
+
+
 def test_a_changed_input_runs_only_what_depends_on_it(finished: Path, tmp_path: Path) -> None:
     import shutil
 

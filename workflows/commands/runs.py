@@ -225,7 +225,11 @@ def report(
 def export(
     results: ResultsFolder,
     to: Annotated[
-        str, typer.Option(help="Formats, comma separated: json, csv, bpx, pybamm.")
+        str,
+        typer.Option(
+            help="Formats, comma separated: json, csv, parquet (parameters); bpx, pybamm (the sintered cathode); "
+            "cantera, tdb (phases); comsol (parameters and tables); structures (CIF, POSCAR, LAMMPS data); or all."
+        ),
     ] = "json,csv,bpx",
     out: Annotated[
         Path | None, typer.Option(help="Folder to write into; RESULTS/exports if not given.")
@@ -234,19 +238,32 @@ def export(
         str | None, typer.Option(help="Sintered case for bpx and pybamm; all if not given.")
     ] = None,
     no_assumed: Annotated[bool, typer.Option("--no-assumed", help="Leave assumed values out.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Write the parameters of a run in the formats that other tools read.
+    """Write what a run found in the formats that other tools read.
 
-    Example: cosinter export results/ncm811-latp --to bpx,csv --no-assumed
+    Every value says whether it is computed, measured, assumed or fitted, and where it is from.
+
+    Examples:
+
+    cosinter export results/ncm811-latp --to bpx,csv --no-assumed
+
+    cosinter export results/ncm811-latp --to cantera,tdb --out thermo
     """
     from cosinter.workflows.exporting import FORMATS, write_exports
 
     wanted = [name.strip().lower() for name in to.split(",") if name.strip()]
+    if wanted == ["all"]:
+        wanted = list(FORMATS)
     if not wanted or not set(wanted) <= set(FORMATS):
-        raise InputError(f"--to {to}: known formats are {', '.join(FORMATS)}")
+        raise InputError(f"--to {to}: known formats are {', '.join(FORMATS)}, or all")
     folder = out or existing(results) / "exports"
-    for path in write_exports(existing(results), wanted, folder, case=case, include_assumed=not no_assumed):
-        typer.echo(str(path))
+    written = write_exports(existing(results), wanted, folder, case=case, include_assumed=not no_assumed)
+    if as_json:
+        typer.echo(json.dumps([str(path) for path in written], indent=1))
+    else:
+        for path in written:
+            typer.echo(str(path))
 
 
 def doctor(as_json: AsJson = False) -> None:

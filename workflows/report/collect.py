@@ -54,9 +54,15 @@ class Collected:
     """The finished stages of a study, by kind."""
 
     def __init__(
-        self, study: Study, stages: Mapping[str, StageResult], missing: tuple[str, ...] = ()
+        self,
+        study: Study,
+        stages: Mapping[str, StageResult],
+        missing: tuple[str, ...] = (),
+        *,
+        planned_library: Mapping[str, Any] | None = None,
     ) -> None:
         self.study, self.stages, self.missing = study, stages, missing
+        self.planned_library = planned_library
 
     def of(self, kind: str) -> Iterator[StageResult]:
         """Finished stages whose name starts with ``kind-``, in the order of the plan."""
@@ -93,7 +99,9 @@ def read_collected(root: Path) -> Collected:
         ) from error
     names = [stage.name for stage in plan.stages if stage.name != "report"]
     done = {n: results.read(n, plan.keys[n]) for n in names if results.is_complete(n, plan.keys[n])}
-    return Collected(study, done, tuple(name for name in names if name not in done))
+    library = next((s.inputs["library"] for s in plan.stages if s.name == "parameters"), None)
+    missing = tuple(name for name in names if name not in done)
+    return Collected(study, done, missing, planned_library=library)
 
 
 def read_content(root: Path) -> ReportContent:

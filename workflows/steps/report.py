@@ -10,7 +10,7 @@ from cosinter.workflows.results import storage_errors
 
 def report(task: Task) -> dict[str, Any]:
     """Write report.html, summary.json, parameters.json, parameters.csv, bpx/, pybamm/ and figures/."""
-    from cosinter.workflows.exporting import FORMATS, export_files
+    from cosinter.workflows.exporting import ALWAYS, export_files
     from cosinter.workflows.report.collect import Collected, make_content
     from cosinter.workflows.report.figures import write_figures
     from cosinter.workflows.report.page import render_report
@@ -18,7 +18,7 @@ def report(task: Task) -> dict[str, Any]:
 
     found = Collected(Study.model_validate(task.inputs["study"]), task.upstream)
     content = make_content(found)
-    files = export_files(found, tuple(FORMATS))
+    files = export_files(found, ALWAYS)
     with storage_errors(task.folder):
         for name, text in {
             "report.html": render_report(content),
@@ -27,7 +27,7 @@ def report(task: Task) -> dict[str, Any]:
         }.items():
             path = task.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
         write_figures(content, task.folder / "figures")
     return {"verdict": content.verdict.model_dump(), "files": sorted(files)}
 
