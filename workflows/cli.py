@@ -15,6 +15,7 @@ import typer
 from cosinter.workflows.commands import (
     benchmark,
     calibrate,
+    cell,
     crystals,
     data,
     energies,
@@ -88,6 +89,7 @@ for _command in (
     energies.energies,
     runs.report,
     runs.export,
+    cell.cell,
     watch.status,
     watch.logs,
     watch.rerun,

@@ -120,3 +120,28 @@ def test_the_assembled_set_of_a_composite_charges_a_half_cell() -> None:
     solution, _ = charge(handed, seconds=3600.0)
     voltage = solution["Voltage [V]"].entries
     assert 3.0 < voltage[0] < voltage[-1] < 4.5
+
+
+@pytest.mark.parametrize("case", ["bare", "compensated"])
+def test_the_sets_of_the_main_job_are_there_by_name(case: str) -> None:
+    """``pybamm.ParameterValues(name)`` and one hour of charging."""
+    from cosinter.analysis.exports.pybamm_sets import half_cell_document, half_cell_options
+
+    pybamm = pytest.importorskip("pybamm")
+    name = f"NCM811_LATP_sintered_{case}"
+    assert name in list(pybamm.parameter_sets)
+    values = pybamm.ParameterValues(name)
+    known = half_cell_document(case)["parameters"]
+    assert values["Positive particle radius [m]"] == known["Positive particle radius [m]"]["value"]
+    values.update({"Current function [A]": -CURRENT_A, "Upper voltage cut-off [V]": 4.4})
+    model = pybamm.lithium_ion.SPM(half_cell_options(case))
+    solution = pybamm.Simulation(model, parameter_values=values).solve(np.linspace(0.0, 3600.0, 11))
+    voltage = solution["Voltage [V]"].entries
+    assert 3.4 < voltage[0] < voltage[-1] < 4.4
+
+
+def test_other_cases_are_refused() -> None:
+    from cosinter.analysis.exports.pybamm_sets import half_cell_document
+
+    with pytest.raises(InputError, match="bare"):
+        half_cell_document("burnt")

@@ -129,6 +129,61 @@ def test_every_format_is_written_and_read_by_its_tool(finished: Path) -> None:
         assert len(atoms) == len(structure)
 
 
+def test_half_cells_are_solved_and_stand_in_the_report(finished: Path, tmp_path: Path) -> None:
+    import shutil
+
+    pytest.importorskip("pybamm")
+    root = tmp_path / "out"
+    shutil.copytree(finished / "out", root)
+    code, out, err = cosinter("cell", root, "--rates", "0.1,1", "--samples", "4", "--json")
+    assert code == 0, err
+    cells = {row["case"]: row for row in json.loads(out)}
+    assert set(cells) == {"bare", "helped"}
+    assert 0.0 < cells["bare"]["first_charge_mAh_per_g"] <= cells["helped"]["first_charge_mAh_per_g"]
+    for row in cells.values():
+        assert [discharge["rate_C"] for discharge in row["discharges"]] == [0.1, 1.0]
+        assert row["asr_ohm_cm2"] > row["interphase_ohm_cm2"] > 0.0
+    assert {path.name for path in (root / "cell").glob("*.png")} == {
+        "bode-modulus.png", "bode-phase.png", "discharge.png", "nyquist.png", "rates.png"
+    }  # fmt: skip
+    lines = (root / "cell" / "cell.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + 4
+    assert 'id="cell"' in (root / "report.html").read_text(encoding="utf-8")
+
+    before = json.loads((root / "cell" / "cell.json").read_bytes())
+    (root / "cell" / "cell.json").write_text(
+        json.dumps([row | {"stage_key": "old"} for row in before]), "utf-8"
+    )
+    code, _, err = cosinter("report", root)
+    assert code == 0, err
+    report = (root / "report.html").read_text(encoding="utf-8")
+    assert 'id="cell"' not in report
+    assert "half-cells of an earlier run" in report
+
+    (root / "cell" / "cell.json").write_text("{", encoding="utf-8")
+    code, _, err = cosinter("report", root)
+    assert code == 1
+    assert "cell.json is damaged" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--rates", "fast"), "numbers separated by commas"),
+        (("--rates", "0.1,0.1"), "each rate once"),
+        (("--rates", "100"), "between 0.01 and 20"),
+        (("--case", "burnt"), "burnt"),
+    ],
+)
+def test_mistakes_about_half_cells_are_one_sentence(
+    finished: Path, options: tuple[str, str], message: str
+) -> None:
+    code, _, err = cosinter("cell", finished / "out", *options)
+    assert code == 2
+    assert message in err
+    assert not (finished / "out" / "cell").exists()
+
+
 def test_a_changed_input_runs_only_what_depends_on_it(finished: Path, tmp_path: Path) -> None:
     import shutil
 

@@ -36,6 +36,7 @@ COMMANDS = (
     "calibrate",
     "report",
     "export",
+    "cell",
     "status",
     "doctor",
 )

@@ -18,6 +18,7 @@ from cosinter.workflows.report.content import (
     BalanceRow,
     BarrierRow,
     Case,
+    CellRow,
     FileRow,
     InterfaceRow,
     Kink,
@@ -60,9 +61,11 @@ class Collected:
         missing: tuple[str, ...] = (),
         *,
         planned_library: Mapping[str, Any] | None = None,
+        cells: tuple[CellRow, ...] = (),
+        remarks: tuple[str, ...] = (),
     ) -> None:
         self.study, self.stages, self.missing = study, stages, missing
-        self.planned_library = planned_library
+        self.planned_library, self.cells, self.remarks = planned_library, cells, remarks
 
     def of(self, kind: str) -> Iterator[StageResult]:
         """Finished stages whose name starts with ``kind-``, in the order of the plan."""
@@ -101,7 +104,34 @@ def read_collected(root: Path) -> Collected:
     done = {n: results.read(n, plan.keys[n]) for n in names if results.is_complete(n, plan.keys[n])}
     library = next((s.inputs["library"] for s in plan.stages if s.name == "parameters"), None)
     missing = tuple(name for name in names if name not in done)
-    return Collected(study, done, missing, planned_library=library)
+    cells, remarks = _read_cells(root, sinter_keys(done, plan.keys))
+    return Collected(study, done, missing, planned_library=library, cells=cells, remarks=remarks)
+
+
+def sinter_keys(stages: Mapping[str, StageResult], keys: Mapping[str, str]) -> dict[str, str]:
+    """Key of the sintering of every case that is done, by the name of the case."""
+    return {
+        stage.data["summary"]["name"]: keys[name]
+        for name, stage in stages.items()
+        if name.startswith("sinter-")
+    }
+
+
+def _read_cells(root: Path, keys: Mapping[str, str]) -> tuple[tuple[CellRow, ...], tuple[str, ...]]:
+    """Half-cells of the sintered cases as they are now; what is of an earlier run is left out and said."""
+    path = root / "cell" / "cell.json"
+    if not path.is_file():
+        return (), ()
+    try:
+        rows = [CellRow.model_validate(row) for row in json.loads(path.read_bytes())]
+    except (OSError, ValueError, TypeError) as error:
+        raise StorageError(f"{path} is damaged; make it again with cosinter cell {root}") from error
+    kept = tuple(row for row in rows if keys.get(row.case) == row.stage_key)
+    if len(kept) == len(rows):
+        return kept, ()
+    return kept, (
+        f"half-cells of an earlier run are left out; make them again with cosinter cell {root.name}",
+    )
 
 
 def read_content(root: Path) -> ReportContent:
@@ -116,7 +146,7 @@ def make_content(found: Collected) -> ReportContent:
         summary=found.study.title,
         study=json.loads(found.study.model_dump_json(exclude_none=True)),
         verdict=judge.verdict(found.study, found.sinter),
-        cases=tuple(_case(found.study, case.name) for case in found.study.cases),
+        cases=tuple(report_case(found.study, case.name) for case in found.study.cases),
         headlines=judge.headlines(found.sinter),
         published=judge.published_rows(found.study, found.sinter),
         structures=tuple(_structure(stage.data) for stage in found.of("relax")),
@@ -129,6 +159,7 @@ def make_content(found: Collected) -> ReportContent:
         charts=reaction_charts(stage.data for stage in found.of("reaction")),
         sinter=tuple(SinterSeries(case=name, **data["series"]) for name, data in found.sinter.items()),
         tornado=tuple(_tornado(found)),
+        cells=found.cells,
         diffraction=tuple(
             PatternRow(case=stage.data["case"], **pattern, radiation=RADIATION[stage.data["wavelength"]])
             for stage in found.of("diffraction")
@@ -140,7 +171,11 @@ def make_content(found: Collected) -> ReportContent:
             for element, error in data["summary"]["balance_error"].items()
         ),
         parameters=tuple(_parameters(found)),
-        warnings=(*(f"stage {name} has no result" for name in found.missing), *_warnings(found)),
+        warnings=(
+            *(f"stage {name} has no result" for name in found.missing),
+            *found.remarks,
+            *_warnings(found),
+        ),
         limitations=judge.LIMITATIONS,
         manifest=tuple(_stage(stage) for stage in found.stages.values()),
         versions=_versions(),
@@ -158,7 +193,8 @@ FILES = {
 }
 
 
-def _case(study: Study, name: str) -> Case:
+def report_case(study: Study, name: str) -> Case:
+    """Name, label and role of a case of ``study``."""
     case = next(case for case in study.cases if case.name == name)
     crucible = "" if case.crucible is None else ", open crucible"
     if not case.protection:

@@ -205,7 +205,43 @@ class Chart(Content):
     caption: str = ""
     log_x: bool = False
     log_y: bool = False
-    section: Literal["charts", "reactions"] = "charts"
+    section: Literal["charts", "reactions", "cell"] = "charts"
+
+
+class DischargeRow(Content):
+    """One discharge: capacity per gram of oxide before sintering, its 5 to 95 % interval, and the curve."""
+
+    rate_C: float = Field(gt=0.0)
+    capacity_mAh_per_g: float
+    mean_voltage_V: float
+    interval: tuple[float, float] | None = None
+    charge_mAh_per_g: Series
+    voltage_V: Series
+
+
+class SpectrumRow(Content):
+    """Impedance per electrode area."""
+
+    frequency_Hz: Series
+    real_ohm_cm2: Series
+    imaginary_ohm_cm2: Series
+
+
+class CellRow(Content):
+    """The half-cell of one case; ``stage_key`` is that of the sintering it was made from."""
+
+    case: str
+    stage_key: str
+    first_charge_mAh_per_g: float
+    discharges: tuple[DischargeRow, ...] = Field(min_length=1)
+    spectrum: SpectrumRow
+    asr_ohm_cm2: float
+    interphase_ohm_cm2: float
+    growth_nm: float
+    samples: int
+    assumed: tuple[str, ...]
+    missing: dict[str, str]
+    seconds: dict[str, float]
 
 
 class PatternRow(Content):
@@ -289,6 +325,7 @@ class ReportContent(Content):
     sinter: tuple[SinterSeries, ...] = ()
     tornado: tuple[TornadoTable, ...] = Field(default=(), description="which error decides an outcome")
     charts: tuple[Chart, ...] = ()
+    cells: tuple[CellRow, ...] = Field(default=(), description="half-cells, where they were solved")
     diffraction: tuple[PatternRow, ...] = ()
     balances: tuple[BalanceRow, ...] = ()
     parameters: tuple[ParameterRow, ...] = ()
@@ -307,7 +344,7 @@ class ReportContent(Content):
             raise ValueError(f"case names must differ, found {names}")
         used = {series.case for series in self.sinter}
         used |= {pattern.case for pattern in self.diffraction} | {row.case for row in self.balances}
-        used |= {table.case for table in self.tornado}
+        used |= {table.case for table in self.tornado} | {row.case for row in self.cells}
         used |= {name for headline in self.headlines for name in headline.values}
         if unknown := sorted(used - set(names)):
             raise ValueError(f"unknown case {unknown[0]!r}; cases are {names}")

@@ -113,6 +113,7 @@ class Figure:
 
 def figures(content: ReportContent) -> tuple[Figure | SceneFigure, ...]:
     """Build all figures the content has data for, in the order of the report."""
+    from cosinter.workflows.report.cell import cell_charts
     from cosinter.workflows.report.thermodynamics import scene_figures
 
     colours = case_colours(content.cases)
@@ -121,7 +122,7 @@ def figures(content: ReportContent) -> tuple[Figure | SceneFigure, ...]:
         built.append(_barriers(content))
     if content.phonons:
         built.append(_phonons(content))
-    built.extend(_chart(chart) for chart in content.charts if chart.section == "reactions")
+    built.extend(chart_figure(chart) for chart in content.charts if chart.section == "reactions")
     built.extend(scene_figures(content.scenes))
     if content.ladder:
         built.append(_ladder(content))
@@ -131,7 +132,11 @@ def figures(content: ReportContent) -> tuple[Figure | SceneFigure, ...]:
         built.append(_inventories(content))
     if any(series.gas for series in content.sinter):
         built.append(_gas(content, colours))
-    built.extend(_chart(chart) for chart in content.charts if chart.section == "charts")
+    built.extend(chart_figure(chart) for chart in content.charts if chart.section == "charts")
+    built.extend(
+        chart_figure(chart)
+        for chart in cell_charts(content.cells, {case.name: case.role for case in content.cases})
+    )
     if content.diffraction:
         built.append(_diffraction(content, colours))
     return tuple(built)
@@ -329,13 +334,23 @@ def _gas(content: ReportContent, colours: Mapping[str, str]) -> Figure:
     )
 
 
-def _chart(chart: Chart) -> Figure:
+def chart_figure(chart: Chart) -> Figure:
+    """A chart as a figure, in the colours of the roles of its curves."""
     colours = colours_of([curve.role for curve in chart.curves])
     lines = tuple(
         Line(
-            curve.label, curve.x, curve.y, colour, "solid", curve.low, curve.high, markers=len(curve.x) <= 25
+            curve.label,
+            curve.x,
+            curve.y,
+            colour,
+            DASHES[place % len(DASHES)]
+            if chart.section == "cell"
+            else "solid",  # cases may lie upon each other
+            curve.low,
+            curve.high,
+            markers=len(curve.x) <= 25,
         )
-        for curve, colour in zip(chart.curves, colours, strict=True)
+        for place, (curve, colour) in enumerate(zip(chart.curves, colours, strict=True))
     )
     panel = Panel(chart.y_label, lines, log_y=chart.log_y, height=280)
     return Figure(

@@ -45,6 +45,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("lithium", "Where the lithium goes", ("sinter",)),
     ("tornado", "What to measure next", ("tornado",)),
     ("charts", "Windows and sweeps", ("charts",)),
+    ("cell", "Against lithium", ("cells",)),
     ("diffraction", "X-ray diffraction", ("diffraction",)),
     ("balance", "Balance", ("balances",)),
     ("limits", "Warnings and limits", ("warnings", "limitations")),
@@ -104,7 +105,17 @@ def _shown(anchor: str, content: ReportContent) -> bool:
 
 
 def _has_figures(content: ReportContent) -> bool:
-    drawn = ("barriers", "phonons", "reactions", "ladder", "scenes", "sinter", "charts", "diffraction")
+    drawn = (
+        "barriers",
+        "phonons",
+        "reactions",
+        "ladder",
+        "scenes",
+        "sinter",
+        "charts",
+        "cells",
+        "diffraction",
+    )
     return any(getattr(content, field) for field in drawn)
 
 
