@@ -33,6 +33,7 @@ from cosinter.workflows.commands import (
     submit,
     sweep,
     watch,
+    xrd,
 )
 from cosinter.workflows.commands.leaving import leave_well, terminate
 
@@ -90,6 +91,7 @@ for _command in (
     runs.report,
     runs.export,
     cell.cell,
+    xrd.xrd,
     watch.status,
     watch.logs,
     watch.rerun,

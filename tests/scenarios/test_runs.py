@@ -184,6 +184,63 @@ def test_mistakes_about_half_cells_are_one_sentence(
     assert not (finished / "out" / "cell").exists()
 
 
+def test_patterns_are_written_followed_and_laid_over(finished: Path, tmp_path: Path) -> None:
+    import numpy as np
+
+    folder = tmp_path / "xrd"
+    code, out, err = cosinter(
+        "xrd", finished / "out", "--temperatures", "100,300,500", "--step", "0.05", "--out", folder, "--json"
+    )
+    assert code == 0, err
+    rows = json.loads(out)["peaks"]
+    ratios = {row["ratio_003_104"] for row in rows if row["case"] == "bare"}
+    assert all(1.0 < ratio < 2.0 for ratio in ratios)
+    first = next(row for row in rows if row["reflection"] == "layered (003)")
+    assert abs(first["two_theta_deg"] - first["expected_deg"]) < 0.03
+    names = {path.name for path in folder.iterdir()}
+    assert {
+        "bare-0300C.xy",
+        "helped-cooled.xy",
+        "xrd-map-bare.png",
+        "xrd-stack-helped.svg",
+        "xrd-peaks.png",
+    } <= names
+
+    angles, counts = np.loadtxt(folder / "bare-cooled.xy", unpack=True)
+    assert angles[0] == 10.0
+    mine = tmp_path / "mine.xy"
+    np.savetxt(mine, np.column_stack([angles, 250.0 * counts + 30.0]))
+    again = tmp_path / "again"
+    code, out, err = cosinter(
+        "xrd", finished / "out", "--case", "bare", "--temperatures", "300", "--step", "0.05",
+        "--measured", mine, "--out", again, "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    residual = {row["pattern"]: row["residual"] for row in json.loads(out)["overlays"]}
+    assert residual[next(name for name in residual if "after cooling" in name)] < 1e-3
+    assert list(again.glob("xrd-overlay-*.png"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--temperatures", "hot"), "LOW:HIGH:STEP"),
+        (("--temperatures", "100:200:0"), "STEP positive"),
+        (("--temperatures", "1400"), "not reached"),
+        (("--two-theta", "80:10"), "LOW must be below HIGH"),
+        (("--case", "burnt"), "burnt"),
+        (("--measured", "none.xy"), "cannot read"),
+    ],
+)
+def test_mistakes_about_patterns_are_one_sentence(
+    finished: Path, options: tuple[str, str], message: str
+) -> None:
+    code, _, err = cosinter("xrd", finished / "out", *options)
+    assert code == 2
+    assert message in err
+    assert not (finished / "out" / "xrd").exists()
+
+
 def test_a_changed_input_runs_only_what_depends_on_it(finished: Path, tmp_path: Path) -> None:
     import shutil
 

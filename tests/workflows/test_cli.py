@@ -37,6 +37,7 @@ COMMANDS = (
     "report",
     "export",
     "cell",
+    "xrd",
     "status",
     "doctor",
 )

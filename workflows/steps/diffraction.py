@@ -14,6 +14,8 @@ from cosinter.workflows.steps.furnace import SALTS
 if TYPE_CHECKING:
     import xarray
 
+    from cosinter.analysis.observables.sintered_phases import ProductMixture, SinteredCathode
+
 
 def diffraction(task: Task) -> dict[str, Any]:
     """Powder patterns of the mixture at the chosen temperatures and after cooling."""
@@ -53,15 +55,11 @@ def reached(temperature_C: Any, wanted: float) -> int | None:
     return last_hot if wanted >= heating.max() - 1e-6 else int(np.argmin(np.abs(heating - wanted)))
 
 
-def _pattern(task: Task, moment: xarray.Dataset, temperature_C: float, *, note: str) -> dict[str, Any]:
-    from cosinter.analysis.observables.diffraction import pattern_ratio_003_104, powder_pattern
-    from cosinter.analysis.observables.sintered_phases import (
-        SinteredCathode,
-        layered_structure,
-        sintered_mixture,
-    )
+def mixture_at(formula: str, moment: xarray.Dataset) -> tuple[SinteredCathode, ProductMixture]:
+    """What the furnace holds at one time (``moment`` of its dataset): the cathode ``formula`` and the whole mixture."""
+    from cosinter.analysis.observables.sintered_phases import SinteredCathode, sintered_mixture
 
-    metal_shares = dict(zip(("Ni", "Co", "Mn"), metals(task.inputs["cathode"]["formula"]), strict=True))
+    metal_shares = dict(zip(("Ni", "Co", "Mn"), metals(formula), strict=True))
     fractions = {
         phase: float(np.clip(moment[f"{phase}_mean"], 0.0, 1.0)) for phase in ("spinel", "rock_salt")
     }
@@ -79,7 +77,14 @@ def _pattern(task: Task, moment: xarray.Dataset, temperature_C: float, *, note: 
     solid = 1.0 - float(np.clip(moment["liquid_fraction"], 0.0, 1.0))
     for species, (formula, lithium) in SALTS.items():
         others[formula] = solid * max(float(moment["compensator"].sel(species=species)), 0.0) / lithium
-    mixture = sintered_mixture(cathode, others)
+    return cathode, sintered_mixture(cathode, others)
+
+
+def _pattern(task: Task, moment: xarray.Dataset, temperature_C: float, *, note: str) -> dict[str, Any]:
+    from cosinter.analysis.observables.diffraction import pattern_ratio_003_104, powder_pattern
+    from cosinter.analysis.observables.sintered_phases import layered_structure
+
+    cathode, mixture = mixture_at(task.inputs["cathode"]["formula"], moment)
     found = powder_pattern(mixture.phases, wavelength=task.inputs["diffraction"]["wavelength"])
     missing = [
         f"{label} ({share:.1%} by weight) has no structure in the table" for label, share in mixture.missing
