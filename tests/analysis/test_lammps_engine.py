@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.constants import elementary_charge, epsilon_0
 
 from cosinter.analysis.atoms import lammps_library
+from cosinter.analysis.atoms.calculators import to_atoms
 from cosinter.analysis.atoms.lammps_engine import Ion, RigidIonLammps, ion_label, pmmcs_ions
 from cosinter.data.exceptions import (
     EngineError,
@@ -20,6 +24,8 @@ from cosinter.data.exceptions import (
     StructureError,
     UnknownNameError,
 )
+from cosinter.structures.migration import layered_hop
+from cosinter.structures.named import build
 
 MADELUNG_ROCK_SALT = 1.747564594633  # per nearest-neighbour distance; sum known to all these digits
 COULOMB_EV_A = elementary_charge / (4.0 * np.pi * epsilon_0) * 1.0e10
@@ -216,3 +222,56 @@ def test_a_crystal_far_outside_its_cell_is_the_same_crystal(name: str, images: f
     moved, felt = single_point(there, make_calculator(name))
     assert moved == pytest.approx(energy, abs=1e-6)
     assert felt == pytest.approx(forces, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["linio2", "ltp", "latp", "ncm811", "li3po4", "tio2", "nio", "hop"])
+def test_the_ewald_sum_of_tilted_cells_holds_all_points(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice the indices change nothing; LAMMPS' own choice is off by up to 1e-8 eV per atom."""
+    atoms = to_atoms(layered_hop("LiNiO2").initial if name == "hop" else build(name, seed=1))
+    atoms.calc = RigidIonLammps()
+    ours, own_forces = atoms.get_potential_energy(), atoms.get_forces()
+    limits = lammps_library.ewald_limits
+
+    def twice(*args: Any, **options: Any) -> tuple[int, ...]:
+        return tuple(2 * index for index in limits(*args, **options))
+
+    monkeypatch.setattr(lammps_library, "ewald_limits", twice)
+    atoms.calc = RigidIonLammps()
+    assert ours == pytest.approx(atoms.get_potential_energy(), abs=1e-10 * len(atoms))
+    np.testing.assert_allclose(own_forces, atoms.get_forces(), atol=1e-6)
+
+
+def test_memory_that_was_never_set_is_not_read() -> None:
+    """With LAMMPS' own choice of points the energy of this cell was whatever lay in the memory before."""
+    dice = np.random.default_rng(1)
+    atoms = to_atoms(layered_hop("LiNiO2").initial)
+    energies = []
+    for _ in range(4):
+        rubbish = [np.full(size, np.nan) for size in dice.integers(4, 16000, 1500)]
+        del rubbish  # the allocator hands it out again
+        atoms.calc = RigidIonLammps()
+        energies.append(atoms.get_potential_energy())
+        atoms.calc.close()
+    assert energies == pytest.approx([energies[0]] * 4, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    entries=st.lists(st.floats(-0.45, 0.45), min_size=3, max_size=3),
+    edges=st.lists(st.floats(3.0, 20.0), min_size=3, max_size=3),
+)
+def test_limits_hold_every_point_within_reach(entries: list[float], edges: list[float]) -> None:
+    """No point of the reciprocal lattice within the reach of the box has an index beyond the limits."""
+    cell = np.diag(edges)
+    cell[1, 0], cell[2, 0], cell[2, 1] = np.multiply(entries, [edges[0], edges[0], edges[1]])
+    charges = np.asarray([1.2, -1.2] * 6)
+    limits = np.asarray(lammps_library.ewald_limits(cell, charges, cutoff_A=10.0, accuracy=1e-6))
+    box = np.asarray(lammps_library.ewald_limits(np.diag(edges), charges, cutoff_A=10.0, accuracy=1e-6))
+    assert np.all(limits >= box)
+    reach = np.max((box - 1) / edges)  # what the box needs, rounded down
+    index = np.stack(
+        np.meshgrid(*[np.arange(-n - 3, n + 4) for n in limits], indexing="ij"), axis=-1
+    ).reshape(-1, 3)
+    points = index @ np.linalg.inv(cell).T
+    inside = np.linalg.norm(points, axis=1) <= reach
+    assert np.all(np.abs(index[inside]) <= limits)
