@@ -241,6 +241,53 @@ def test_mistakes_about_patterns_are_one_sentence(
     assert not (finished / "out" / "xrd").exists()
 
 
+def test_runs_are_compared(finished: Path, tmp_path: Path) -> None:
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(finished / "out", other)
+    study = json.loads((other / "study.json").read_bytes())
+    study["cathode"]["grain_radius_um"] = 7.5
+    study["title"] = "larger <b>grains</b>"
+    (other / "study.json").write_text(json.dumps(study), encoding="utf-8")
+    page = tmp_path / "page.html"
+    code, out, err = cosinter("compare", finished / "out", other, "--out", page, "--json")
+    assert code == 0, err
+    content = json.loads(out)
+    assert [study["name"] for study in content["studies"]] == ["out", "other"]
+    (setting,) = content["settings"]
+    assert setting["name"] == "cathode.grain_radius_um"
+    assert setting["values"][1] == "7.5"
+    assert content["parameters"] == []
+    assert len(content["outcomes"]) == 4
+    text = page.read_text(encoding="utf-8")
+    assert "larger &lt;b&gt;grains" in text
+    assert "<b>grains" not in text
+    assert text.count("data:image/svg+xml") == 3
+    assert "http://" not in text.replace("http://www.w3.org", "")
+    table = tmp_path / "table.csv"
+    assert cosinter("compare", finished / "out", other, "--out", table)[0] == 0
+    assert len(table.read_text(encoding="utf-8").splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("out",), "two or more"),
+        (("out", "out"), "two or more"),
+        (("out", "nowhere"), "not a results folder"),
+        (("out", "out", "--out", "x.docx"), ".html, .csv, .json"),
+    ],
+)
+def test_mistakes_in_a_comparison_are_one_sentence(
+    finished: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    places = [str(finished / word) if word in ("out", "nowhere") else word for word in arguments]
+    code, _, err = cosinter("compare", *places)
+    assert code == 2
+    assert message in err
+
+
 def test_a_changed_input_runs_only_what_depends_on_it(finished: Path, tmp_path: Path) -> None:
     import shutil
 

@@ -38,6 +38,7 @@ COMMANDS = (
     "export",
     "cell",
     "xrd",
+    "compare",
     "status",
     "doctor",
 )

@@ -73,7 +73,7 @@ def render_report(content: ReportContent) -> str:
     }
     try:
         return (
-            _environment()
+            environment()
             .get_template("report.html.j2")
             .render(
                 content=content,
@@ -82,8 +82,8 @@ def render_report(content: ReportContent) -> str:
                 colours=case_colours(content.cases),
                 specs=_script_json(specs),
                 plotly=Markup(get_plotlyjs()) if specs else "",
-                style=Markup(_template_text("report.css")),
-                script=Markup(_template_text("report.js")),
+                style=Markup(template_text("report.css")),
+                script=Markup(template_text("report.js")),
                 parameter_names=frozenset(row.name for row in content.parameters),
             )
         )
@@ -120,7 +120,8 @@ def _has_figures(content: ReportContent) -> bool:
 
 
 @cache
-def _template_text(name: str) -> str:
+def template_text(name: str) -> str:
+    """Text of a template of the package."""
     try:
         return files("cosinter.workflows.report").joinpath("templates", name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -128,11 +129,12 @@ def _template_text(name: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Jinja2 with the templates and filters of the report; everything is escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
-        loader=FunctionLoader(_template_text),
+        loader=FunctionLoader(template_text),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
