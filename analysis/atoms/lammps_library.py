@@ -21,6 +21,7 @@ from cosinter.data.exceptions import CosinterError, EngineError, MissingEngineEr
 FloatArray = NDArray[np.float64]
 
 COULOMB_EV_A = elementary_charge / (4.0 * math.pi * epsilon_0) * 1.0e10
+EWALD_RADIUS_MARGIN = 1.0e-5  # LAMMPS widens G by 5e-6 against rounding
 BAR_TO_EV_PER_A3 = 1.0e5 / 1.602176634e-19 * 1.0e-30
 
 
@@ -142,7 +143,7 @@ def ewald_limits(
     2 q^2 g/L (1/(pi k N))^1/2 exp[-(pi k/(g L))^2] below the error (Kolafa and Perram, Mol. Simul. 9 (1992) 351,
     doi:10.1080/08927029208049126); G is the largest 2 pi k/L. Of a tilted cell all points within G have indices up to
     G |a_i|/(2 pi). LAMMPS' own choice for such cells is smaller: it drops points, and in some cells reads memory that
-    was never set.
+    was never set; :func:`closed_along_c` guards against the second.
 
     Parameters
     ----------
@@ -174,7 +175,29 @@ def ewald_limits(
         index = next(index for index in itertools.count(1) if missing(index, float(edge)) <= error)
         reach = max(reach, index / float(edge))
     first, second, third = (max(1, math.ceil(reach * float(np.linalg.norm(axis)) - 1e-9)) for axis in cell)
-    return first, second, third
+    return closed_along_c((first, second, third), cell)
+
+
+def closed_along_c(limits: tuple[int, int, int], cell: FloatArray) -> tuple[int, int, int]:
+    """Raise the third index until no point (0, 0, m) within LAMMPS' radius lies beyond it.
+
+    For a tilted cell LAMMPS takes every (0, 0, m) up to the *largest* of the three indices that lies within
+    G = max_j 2 pi k_j/L_j (L the diagonal of the cell), but computes phases along c up to the third index only: points
+    between the two are read from memory that was never set. In a lower-triangular cell abs(0, 0, m) = 2 pi m/L_z, so
+    the third index has to reach L_z max_j k_j/L_j.
+
+    Parameters
+    ----------
+    cell
+        Lower-triangular, rows are the axes, Å, shape [3, 3].
+
+    >>> closed_along_c((8, 8, 4), np.diag([4.6, 4.6, 2.96]))
+    (8, 8, 5)
+    """
+    first, second, third = limits
+    edges = np.diag(cell)
+    radius = float(np.max(np.divide(limits, edges))) * (1.0 + EWALD_RADIUS_MARGIN)
+    return first, second, max(third, math.floor(radius * float(edges[2])))
 
 
 def set_ewald_limits(

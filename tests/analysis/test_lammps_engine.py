@@ -27,6 +27,7 @@ from cosinter.data.exceptions import (
 from cosinter.structures.migration import layered_hop
 from cosinter.structures.named import build
 
+FloatArray = lammps_library.FloatArray
 MADELUNG_ROCK_SALT = 1.747564594633  # per nearest-neighbour distance; sum known to all these digits
 COULOMB_EV_A = elementary_charge / (4.0 * np.pi * epsilon_0) * 1.0e10
 
@@ -232,8 +233,9 @@ def test_the_ewald_sum_of_tilted_cells_holds_all_points(name: str, monkeypatch: 
     ours, own_forces = atoms.get_potential_energy(), atoms.get_forces()
     limits = lammps_library.ewald_limits
 
-    def twice(*args: Any, **options: Any) -> tuple[int, ...]:
-        return tuple(2 * index for index in limits(*args, **options))
+    def twice(cell: FloatArray, *args: Any, **options: Any) -> tuple[int, int, int]:
+        first, second, third = limits(cell, *args, **options)
+        return lammps_library.closed_along_c((2 * first, 2 * second, 2 * third), cell)
 
     monkeypatch.setattr(lammps_library, "ewald_limits", twice)
     atoms.calc = RigidIonLammps()
@@ -241,10 +243,20 @@ def test_the_ewald_sum_of_tilted_cells_holds_all_points(name: str, monkeypatch: 
     np.testing.assert_allclose(own_forces, atoms.get_forces(), atol=1e-6)
 
 
-def test_memory_that_was_never_set_is_not_read() -> None:
-    """With LAMMPS' own choice of points the energy of this cell was whatever lay in the memory before."""
+@pytest.mark.parametrize(("name", "grown"), [("hop", 1), ("tio2", 1), ("tio2", 2)])
+def test_memory_that_was_never_set_is_not_read(
+    name: str, grown: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With LAMMPS' own choice of points, or (8, 8, 4) in TiO2, the energy was whatever lay in the memory before."""
     dice = np.random.default_rng(1)
-    atoms = to_atoms(layered_hop("LiNiO2").initial)
+    atoms = to_atoms(layered_hop("LiNiO2").initial if name == "hop" else build(name))
+    limits = lammps_library.ewald_limits
+
+    def more(cell: FloatArray, *args: Any, **options: Any) -> tuple[int, int, int]:
+        first, second, third = (grown * index for index in limits(cell, *args, **options))
+        return lammps_library.closed_along_c((first, second, third), cell)
+
+    monkeypatch.setattr(lammps_library, "ewald_limits", more)
     energies = []
     for _ in range(4):
         rubbish = [np.full(size, np.nan) for size in dice.integers(4, 16000, 1500)]
@@ -275,3 +287,25 @@ def test_limits_hold_every_point_within_reach(entries: list[float], edges: list[
     points = index @ np.linalg.inv(cell).T
     inside = np.linalg.norm(points, axis=1) <= reach
     assert np.all(np.abs(index[inside]) <= limits)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    limits=st.tuples(*[st.integers(1, 12)] * 3),
+    entries=st.lists(st.floats(-0.45, 0.45), min_size=3, max_size=3),
+    edges=st.lists(st.floats(3.0, 20.0), min_size=3, max_size=3),
+)
+def test_no_point_along_c_within_the_radius_lies_beyond_the_third_index(
+    limits: tuple[int, int, int], entries: list[float], edges: list[float]
+) -> None:
+    """Closing is a fixed point that only ever raises the third index, and covers the sphere LAMMPS draws."""
+    cell = np.diag(edges)
+    cell[1, 0], cell[2, 0], cell[2, 1] = np.multiply(entries, [edges[0], edges[0], edges[1]])
+    closed = lammps_library.closed_along_c(limits, cell)
+    assert closed[:2] == limits[:2]
+    assert closed[2] >= limits[2]
+    assert lammps_library.closed_along_c(closed, cell) == closed
+    radius = np.max(np.divide(closed, edges)) * np.sqrt(1.00001)  # LAMMPS widens G^2 by this
+    along_c = np.arange(1, 2 * max(closed) + 20)[:, None] * np.linalg.inv(cell)[:, 2]
+    inside = np.linalg.norm(along_c, axis=1) <= radius
+    assert np.count_nonzero(inside) <= closed[2]
